@@ -1,0 +1,37 @@
+//! `POST /user/points/:username`: adds points to a user's, or redeems some, exactly once.
+
+use spin_sdk::http::{Method, Request};
+use spin_sdk::http_service;
+use users::http::{self, Authorized, Problem, Response};
+use users::operation::Operation;
+use users::points::{Change, Points};
+use users::spin::Spin;
+use users::store::{Store, Updated};
+
+#[http_service]
+async fn award_points(request: Request) -> Response {
+    http::serve(request, &[Method::POST], answer).await
+}
+
+async fn answer(request: Authorized) -> Result<Response, Problem> {
+    let username = request.username()?;
+    let preconditions = request.preconditions()?;
+    let key = request.idempotency_key()?;
+    let change = Change::from_client(&request.json_body().await?).map_err(Problem::invalid_points)?;
+    let store = Store::new(Spin::default());
+    let operation = match key {
+        Some(key) => Operation::award(&key, &username, change),
+        None => store.operation().await,
+    };
+    let awarded = store.update(&username, &operation, |record, user| {
+        preconditions.check(record)?;
+        let points = user.points().unwrap_or(Points::ZERO).changed_by(change)?;
+        Ok(Some(user.with_points(points)))
+    });
+    match awarded.await? {
+        Updated::Done(record) => Ok(http::record(&record)),
+        Updated::NoSuchUser => Err(Problem::user_not_found(&username)),
+        Updated::KeyReused => Err(Problem::idempotency_key_reused()),
+        Updated::Refused(problem) => Err(problem),
+    }
+}

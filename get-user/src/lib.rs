@@ -1,0 +1,24 @@
+//! `GET` and `HEAD /user/:username`: returns a user's record.
+
+use spin_sdk::http::{Method, Request};
+use spin_sdk::http_service;
+use users::http::{self, Authorized, Problem, Response};
+use users::spin::Spin;
+use users::store::Store;
+
+#[http_service]
+async fn get_user(request: Request) -> Response {
+    http::serve(request, &[Method::GET, Method::HEAD], answer).await
+}
+
+async fn answer(request: Authorized) -> Result<Response, Problem> {
+    let username = request.username()?;
+    let preconditions = request.preconditions()?;
+    let record = Store::new(Spin::default()).read(&username).await?;
+    let record = record.ok_or_else(|| Problem::user_not_found(&username))?;
+    if preconditions.not_modified(&record)? {
+        Ok(http::not_modified(&record))
+    } else {
+        Ok(http::record(&record))
+    }
+}

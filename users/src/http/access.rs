@@ -1,0 +1,131 @@
+//! Who may use the functions.
+
+use super::Problem;
+use super::request::from_spin;
+use crate::settings::{self, Tokens};
+use http::header::{AUTHORIZATION, FORWARDED};
+use http::{HeaderMap, Method};
+use std::net::SocketAddr;
+use subtle::ConstantTimeEq;
+
+/// Admits the sender of a request, or says why not.
+///
+/// Tokens of `write_tokens` may do all, those of `read_tokens` may read. As long as no token is set at all, clients
+/// on this machine may do all, and nobody else anything.
+pub(super) async fn check(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    judge(&settings::tokens().await?, method, headers)
+}
+
+fn judge(tokens: &Tokens, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if tokens.read.is_empty() && tokens.write.is_empty() {
+        return if is_from_this_machine(headers) {
+            Ok(())
+        } else {
+            let detail = "Until the variable write_tokens or read_tokens is set, only clients on the server's own \
+                          machine are served.";
+            Err(Problem::unauthenticated(detail, "Bearer"))
+        };
+    }
+    let Some(token) = bearer_token(headers) else {
+        let detail = "The request needs a header field Authorization with a bearer token.";
+        return Err(Problem::unauthenticated(detail, "Bearer"));
+    };
+    if is_one_of(token, &tokens.write) {
+        Ok(())
+    } else if !is_one_of(token, &tokens.read) {
+        let detail = "The bearer token is not accepted.";
+        Err(Problem::unauthenticated(detail, "Bearer error=\"invalid_token\""))
+    } else if matches!(*method, Method::GET | Method::HEAD) {
+        Ok(())
+    } else {
+        Err(Problem::forbidden())
+    }
+}
+
+/// The token of a header field `Authorization: Bearer …` (RFC 6750, section 2.1).
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+}
+
+/// Compares with every token, each in constant time, so that timing tells nothing but lengths.
+fn is_one_of(token: &str, tokens: &[String]) -> bool {
+    tokens.iter().fold(0, |found, known| found | known.as_bytes().ct_eq(token.as_bytes()).unwrap_u8()) == 1
+}
+
+/// Whether the peer is on this machine and speaks for itself, not for somebody behind it.
+fn is_from_this_machine(headers: &HeaderMap) -> bool {
+    let is_loopback = from_spin(headers, "spin-client-addr")
+        .and_then(|address| address.parse::<SocketAddr>().ok())
+        .is_some_and(|address| address.ip().to_canonical().is_loopback());
+    is_loopback && !headers.contains_key(FORWARDED) && !headers.contains_key("x-forwarded-for")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::Kind;
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn verdict(read: &[&str], write: &[&str], method: &Method, fields: &[(&'static str, &str)]) -> Option<Kind> {
+        let own = |tokens: &[&str]| tokens.iter().map(|&token| token.to_owned()).collect();
+        let tokens = Tokens { read: own(read), write: own(write) };
+        judge(&tokens, method, &headers(fields)).err().map(|problem| problem.kind())
+    }
+
+    #[test]
+    fn tokens_have_their_scopes() {
+        let bearer = |token: &'static str| [("authorization", token)];
+        let (read, write) = (&["r1", "r2"][..], &["w1", "w2"][..]);
+        for (method, token, kind) in [
+            (Method::GET, "Bearer r1", None),
+            (Method::HEAD, "bearer  r2", None),
+            (Method::GET, "BEARER w1", None),
+            (Method::PUT, "Bearer w2", None),
+            (Method::POST, "Bearer r1", Some(Kind::Forbidden)),
+            (Method::PUT, "Bearer r2", Some(Kind::Forbidden)),
+            (Method::GET, "Bearer w", Some(Kind::Unauthenticated)),
+            (Method::GET, "Bearer w1,w2", Some(Kind::Unauthenticated)),
+            (Method::GET, "Bearer ", Some(Kind::Unauthenticated)),
+            (Method::GET, "Basic w1", Some(Kind::Unauthenticated)),
+            (Method::GET, "w1", Some(Kind::Unauthenticated)),
+        ] {
+            assert_eq!(verdict(read, write, &method, &bearer(token)), kind, "{method} {token}");
+        }
+        assert_eq!(verdict(read, &[], &Method::POST, &bearer("Bearer r1")), Some(Kind::Forbidden));
+        assert_eq!(verdict(&[], write, &Method::GET, &[]), Some(Kind::Unauthenticated));
+    }
+
+    #[test]
+    fn a_token_makes_the_peer_irrelevant() {
+        let local = ("spin-client-addr", "127.0.0.1:1");
+        let remote = ("spin-client-addr", "192.0.2.1:1");
+        assert_eq!(verdict(&[], &["w"], &Method::GET, &[local]), Some(Kind::Unauthenticated));
+        assert_eq!(verdict(&[], &["w"], &Method::GET, &[remote, ("authorization", "Bearer w")]), None);
+    }
+
+    #[test]
+    fn without_tokens_only_this_machine_is_served() {
+        for address in ["127.0.0.1:3000", "127.9.9.9:1", "[::1]:2", "[::ffff:127.0.0.1]:3"] {
+            assert_eq!(verdict(&[], &[], &Method::POST, &[("spin-client-addr", address)]), None, "{address}");
+        }
+        let refused = Some(Kind::Unauthenticated);
+        for address in ["192.0.2.1:1", "[2001:db8::1]:1", "0.0.0.0:1", "127.0.0.1", "localhost:1", ""] {
+            assert_eq!(verdict(&[], &[], &Method::GET, &[("spin-client-addr", address)]), refused, "{address}");
+        }
+        assert_eq!(verdict(&[], &[], &Method::GET, &[]), refused);
+        for forwarded in ["forwarded", "x-forwarded-for"] {
+            let fields = [("spin-client-addr", "127.0.0.1:1"), (forwarded, "127.0.0.1")];
+            assert_eq!(verdict(&[], &[], &Method::GET, &fields), refused, "{forwarded}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_names_the_variable_to_set() {
+        let problem = judge(&Tokens::default(), &Method::GET, &HeaderMap::new()).unwrap_err();
+        assert!(problem.detail().contains("write_tokens"));
+    }
+}

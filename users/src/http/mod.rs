@@ -1,0 +1,115 @@
+//! The HTTP contract: what every function does before and after its own work.
+
+mod access;
+pub mod preconditions;
+pub mod problem;
+mod request;
+
+pub use preconditions::Preconditions;
+pub use problem::Problem;
+pub use request::Authorized;
+
+use crate::envelope::Envelope;
+use crate::operation::Operation;
+use crate::user::User;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use spin_sdk::http::{FullBody, Request};
+
+/// What a function answers.
+pub type Response = http::Response<FullBody<Bytes>>;
+
+/// Answers a request with what `answer` makes of it, once its method is one of `methods` and its sender may use it.
+///
+/// This is the one way into a function: an [`Authorized`] request comes from nowhere else.
+pub async fn serve<F: Future<Output = Result<Response, Problem>>>(
+    request: Request,
+    methods: &[Method],
+    answer: impl FnOnce(Authorized) -> F,
+) -> Response {
+    let instance = request.uri().path().to_owned();
+    match dispatch(request, methods, answer).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(&instance),
+    }
+}
+
+async fn dispatch<F: Future<Output = Result<Response, Problem>>>(
+    request: Request,
+    methods: &[Method],
+    answer: impl FnOnce(Authorized) -> F,
+) -> Result<Response, Problem> {
+    let served = methods.contains(request.method());
+    if !served {
+        let allow: Vec<_> = methods.iter().chain([&Method::OPTIONS]).map(Method::as_str).collect();
+        let allow = allow.join(", ");
+        if request.method() != Method::OPTIONS {
+            return Err(Problem::method_not_allowed(&allow));
+        }
+        let mut response = empty(StatusCode::NO_CONTENT);
+        set(response.headers_mut(), ALLOW, &allow);
+        return Ok(response);
+    }
+    answer(Authorized::new(request).await?).await
+}
+
+/// 201: the user was created by `operation`.
+#[must_use]
+pub fn created(user: &User, operation: &Operation) -> Response {
+    let mut response = respond(StatusCode::CREATED, "application/json", user.to_json().into());
+    set(response.headers_mut(), LOCATION, &format!("/user/{}", user.username()));
+    set(response.headers_mut(), ETAG, &entity_tag(operation));
+    response
+}
+
+/// 200: the record as it is.
+#[must_use]
+pub fn record(envelope: &Envelope) -> Response {
+    let mut response = respond(StatusCode::OK, "application/json", envelope.record().to_owned().into());
+    set_validators(response.headers_mut(), envelope);
+    response
+}
+
+/// 304: the client has the record as it is.
+#[must_use]
+pub fn not_modified(envelope: &Envelope) -> Response {
+    let mut response = empty(StatusCode::NOT_MODIFIED);
+    set_validators(response.headers_mut(), envelope);
+    response
+}
+
+fn set_validators(headers: &mut HeaderMap, envelope: &Envelope) {
+    set(headers, ETAG, &entity_tag(envelope.newest()));
+    set(headers, LAST_MODIFIED, &httpdate::fmt_http_date(envelope.changed()));
+    set(headers, CACHE_CONTROL, "private, no-cache");
+}
+
+/// The strong entity tag of the revision that `operation` made (RFC 9110, section 8.8.3).
+fn entity_tag(operation: &Operation) -> String {
+    format!("\"{}\"", operation.id())
+}
+
+/// A response with a body. Its length is always given: without it Spin sends the body in chunks, which is slower.
+fn respond(status: StatusCode, media_type: &'static str, body: Vec<u8>) -> Response {
+    let length = HeaderValue::from(body.len());
+    let mut response = http::Response::new(FullBody::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response
+}
+
+/// A response of a status that has no body.
+fn empty(status: StatusCode) -> Response {
+    let mut response = http::Response::new(FullBody::default());
+    *response.status_mut() = status;
+    response
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    // All values given here are plain ASCII, so none is lost.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

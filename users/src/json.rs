@@ -1,0 +1,292 @@
+//! Reading JSON objects from outside: strictly, with every fault found and a pointer to each.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// One thing that is wrong with a JSON document, and where.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+    /// The place as a JSON pointer (RFC 6901); the empty pointer is the whole document.
+    pub pointer: String,
+    /// What is wrong there, as the predicate of a sentence: "must be a string".
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault of the member `name` of the document's object.
+    pub(crate) fn of_member(name: &str, detail: impl fmt::Display) -> Self {
+        let mut pointer = String::new();
+        push_reference_token(&mut pointer, name);
+        Self { pointer, detail: detail.to_string() }
+    }
+}
+
+/// Why a text is not the JSON document that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidDocument {
+    /// It is not JSON; the text says why, and at which line and column.
+    Malformed(String),
+    /// It is JSON, but not of the right form. There is at least one fault.
+    Invalid(Vec<Fault>),
+}
+
+/// A JSON object: its members in their order, each value as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Object(Vec<(String, String)>);
+
+impl Object {
+    /// Reads `bytes` as an I-JSON object (RFC 7493): UTF-8 without a byte-order mark, strings of whole characters,
+    /// no member name twice in one object; and, as RFC 8259 (section 9) allows, not nested without end.
+    ///
+    /// # Errors
+    /// Where the text stops being JSON, or else everything in it that I-JSON forbids.
+    pub(crate) fn read_strictly(bytes: &[u8]) -> Result<Self, InvalidDocument> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let before = &bytes[..error.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+            InvalidDocument::Malformed(format!("invalid UTF-8 at line {line} column {column}"))
+        })?;
+        let document: &RawValue =
+            serde_json::from_str(text).map_err(|error| InvalidDocument::Malformed(error.to_string()))?;
+        let mut faults = Vec::new();
+        check(document.get(), &mut String::new(), DEPTH_LIMIT, &mut faults);
+        match Self::read(document.get()) {
+            _ if !faults.is_empty() => Err(InvalidDocument::Invalid(faults)),
+            Ok(object) => Ok(object),
+            Err(_) => Err(InvalidDocument::Invalid(vec![fault("", "must be a JSON object")])),
+        }
+    }
+
+    /// Reads a text that once passed [`Object::read_strictly`].
+    ///
+    /// # Errors
+    /// The text is not a JSON object.
+    pub(crate) fn read(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    /// The names of the members, in their order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The value of the member `name`, as it was written.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(member, _)| member == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Gives the member `name` the value `value`, which is JSON: in its place, or else at the end.
+    pub(crate) fn set(&mut self, name: &str, value: String) {
+        match self.0.iter_mut().find(|(member, _)| member == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    /// The object as JSON, without white space between its members.
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = String::from("{");
+        for (name, value) in &self.0 {
+            if json.len() > 1 {
+                json.push(',');
+            }
+            json.push_str(&string(name));
+            json.push(':');
+            json.push_str(value);
+        }
+        json.push('}');
+        json
+    }
+}
+
+/// `text` as a JSON string.
+pub(crate) fn string(text: &str) -> String {
+    // A string always serializes.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+/// The text of the JSON `value`, if it is a string.
+pub(crate) fn string_from(value: &str) -> Option<String> {
+    serde_json::from_str(value).ok()
+}
+
+/// Whether the JSON `value` is a number.
+pub(crate) fn is_number(value: &str) -> bool {
+    value.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    members.push((name, value.get().to_owned()));
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// How many levels of arrays and objects a document may have.
+const DEPTH_LIMIT: usize = 64;
+
+/// Notes what I-JSON forbids in `value`, which is JSON and stands at `pointer`.
+fn check(value: &str, pointer: &mut String, depth_left: usize, faults: &mut Vec<Fault>) {
+    let detail = match value.as_bytes().first() {
+        Some(b'"') if string_from(value).is_none() => "must have no half of a surrogate pair",
+        Some(b'{' | b'[') if depth_left == 0 => "must not be nested so deeply",
+        Some(b'{') => match Object::read(value) {
+            Ok(object) => {
+                let mut names = BTreeSet::new();
+                for (name, value) in &object.0 {
+                    check_part(name, value, pointer, depth_left, faults);
+                    if !names.insert(name) {
+                        let length = push_reference_token(pointer, name);
+                        faults.push(fault(pointer, "must not be given twice"));
+                        pointer.truncate(length);
+                    }
+                }
+                return;
+            }
+            Err(_) => "must have no half of a surrogate pair in a member name",
+        },
+        Some(b'[') => {
+            let elements: Vec<&RawValue> = serde_json::from_str(value).unwrap_or_default();
+            for (index, value) in elements.into_iter().enumerate() {
+                check_part(&index.to_string(), value.get(), pointer, depth_left, faults);
+            }
+            return;
+        }
+        _ => return,
+    };
+    faults.push(fault(pointer, detail));
+}
+
+fn check_part(token: &str, value: &str, pointer: &mut String, depth_left: usize, faults: &mut Vec<Fault>) {
+    let length = push_reference_token(pointer, token);
+    check(value, pointer, depth_left - 1, faults);
+    pointer.truncate(length);
+}
+
+fn fault(pointer: &str, detail: &str) -> Fault {
+    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+}
+
+/// Appends `/` and `token` with its special characters escaped (RFC 6901, section 3). Returns the length before.
+fn push_reference_token(pointer: &mut String, token: &str) -> usize {
+    let length = pointer.len();
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refusal(json: &str) -> InvalidDocument {
+        match Object::read_strictly(json.as_bytes()) {
+            Ok(_) => panic!("accepted: {json}"),
+            Err(refusal) => refusal,
+        }
+    }
+
+    #[test]
+    fn members_keep_their_order_and_their_text() {
+        let json = r#"{"b": 1.50e3, "a" : { "x":[ 1 ,2]} ,"\u0063":"\u00e9"}"#;
+        let mut object = Object::read_strictly(json.as_bytes()).unwrap();
+        object.set("d", "4".to_owned());
+        assert_eq!(object.to_json(), r#"{"b":1.50e3,"a":{ "x":[ 1 ,2]},"c":"\u00e9","d":4}"#);
+        object.set("a", "0".to_owned());
+        assert_eq!(object.to_json(), r#"{"b":1.50e3,"a":0,"c":"\u00e9","d":4}"#);
+        assert_eq!(Object::read_strictly(b"{}").unwrap().to_json(), "{}");
+    }
+
+    #[test]
+    fn what_is_not_json_is_placed() {
+        for (text, place) in [
+            (&b"{\"a\":\n 1,}"[..], "line 2 column 4"),
+            (b"", "line 1 column 0"),
+            (b"{\"a\":1} x", "line 1 column 9"),
+            (b"{\"a\":01}", "line 1 column 7"),
+            (b"\xef\xbb\xbf{}", "line 1 column 1"),
+            (b"{\n\"a\":\"\xff\"}", "line 2 column 6"),
+            (b"{\"a\":\"\n\"}", "line 1 column 6"),
+        ] {
+            match Object::read_strictly(text) {
+                Err(InvalidDocument::Malformed(detail)) => {
+                    assert!(detail.ends_with(place), "{detail}, not {place}");
+                }
+                _ => panic!("not refused as malformed: {}", text.escape_ascii()),
+            }
+        }
+    }
+
+    fn pointers(refusal: InvalidDocument) -> Vec<String> {
+        match refusal {
+            InvalidDocument::Invalid(faults) => faults.into_iter().map(|fault| fault.pointer).collect(),
+            InvalidDocument::Malformed(detail) => panic!("{detail}"),
+        }
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Object::read_strictly(nested(63).as_bytes()).is_ok());
+        assert_eq!(pointers(refusal(&nested(64))), [format!("/a{}", "/0".repeat(63))]);
+        assert_eq!(pointers(refusal(&nested(8000))), [format!("/a{}", "/0".repeat(63))]);
+    }
+
+    #[test]
+    fn half_characters_are_found() {
+        assert_eq!(pointers(refusal(r#"{"a":["\ud83d\ude00","\ud800"],"b":"\udc00x"}"#)), ["/a/1", "/b"]);
+        assert_eq!(pointers(refusal(r#"{"a":{"\ud800":1}}"#)), ["/a"]);
+    }
+
+    #[test]
+    fn every_name_that_stands_twice_is_found() {
+        let refusal =
+            refusal(r#"{"a":1,"b":[{"x/y":1,"x\/y":2}],"a":3,"~":{},"~":0}"#);
+        assert_eq!(pointers(refusal), ["/b/0/x~1y", "/a", "/~0"]);
+    }
+
+    #[test]
+    fn only_an_object_will_do() {
+        for json in ["[]", "null", "\"{}\"", "1"] {
+            let detail = "must be a JSON object".to_owned();
+            assert_eq!(
+                refusal(json),
+                InvalidDocument::Invalid(vec![Fault { pointer: String::new(), detail }])
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Object::read_strictly(&bytes);
+        }
+
+        #[test]
+        fn what_was_read_reads_again(json in r#"\{("[a-z\\\\n]{0,3}":[0-9]{1,3}(,"[a-z]{4}": ?\[[0-9]?\])?)?\}"#) {
+            if let Ok(object) = Object::read_strictly(json.as_bytes()) {
+                prop_assert_eq!(Object::read_strictly(object.to_json().as_bytes()), Ok(object));
+            }
+        }
+    }
+}

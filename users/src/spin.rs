@@ -1,0 +1,105 @@
+//! The surroundings of a function on Spin. This file alone names Spin's key-value bindings.
+
+use crate::backend::{Backend, Unavailable};
+use spin_sdk::experimental::wasi::keyvalue::{atomics, batch, store};
+use spin_sdk::{key_value, wasip3};
+use std::cell::{OnceCell, RefCell};
+use std::time::{Duration, SystemTime};
+
+/// The name of the one store that the functions use.
+const STORE: &str = "default";
+/// How long keys to be removed are gathered, so that one commit removes many.
+const GATHERING: Duration = Duration::from_millis(500);
+
+/// Spin's key-value store `default`, and the clocks and the randomness of WASI.
+#[derive(Default)]
+pub struct Spin {
+    /// Spin's own interface is asynchronous: the instance serves other requests while a read is under way.
+    store: OnceCell<key_value::Store>,
+    /// `wasi:keyvalue` has the atomic operations.
+    bucket: OnceCell<store::Bucket>,
+}
+
+impl Spin {
+    async fn store(&self) -> Result<&key_value::Store, Unavailable> {
+        if self.store.get().is_none() {
+            let store = key_value::Store::open(STORE).await.map_err(|_| Unavailable)?;
+            // A second opening that ran at the same time is as good.
+            let _ = self.store.set(store);
+        }
+        self.store.get().ok_or(Unavailable)
+    }
+
+    fn bucket(&self) -> Result<&store::Bucket, Unavailable> {
+        if self.bucket.get().is_none() {
+            let _ = self.bucket.set(store::open(STORE).map_err(|_| Unavailable)?);
+        }
+        self.bucket.get().ok_or(Unavailable)
+    }
+}
+
+impl Backend for Spin {
+    type Swap = atomics::Cas;
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.store().await?.get(key).await.map_err(|_| Unavailable)
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, Unavailable> {
+        self.store().await?.exists(key).await.map_err(|_| Unavailable)
+    }
+
+    async fn set_all(&self, values: Vec<(String, Vec<u8>)>) -> Result<(), Unavailable> {
+        batch::set_many(self.bucket()?, &values).map_err(|_| Unavailable)
+    }
+
+    async fn increment(&self, key: &str) -> Result<i64, Unavailable> {
+        atomics::increment(self.bucket()?, key, 1).map_err(|_| Unavailable)
+    }
+
+    fn remove_later(&self, key: String) {
+        // Names of claims, not data of requests; they outlive the request, so they cannot stay with it.
+        thread_local!(static GATHERED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
+
+        let is_first = GATHERED.with_borrow_mut(|keys| {
+            keys.push(key);
+            keys.len() == 1
+        });
+        if is_first {
+            wasip3::spawn(async {
+                spin_sdk::time::sleep(GATHERING).await;
+                let keys = GATHERED.take();
+                if let Ok(bucket) = store::open(STORE) {
+                    // What stays behind takes room, and does no harm.
+                    let _ = batch::delete_many(&bucket, &keys);
+                }
+            });
+        }
+    }
+
+    async fn begin(&self, key: &str) -> Result<(atomics::Cas, Option<Vec<u8>>), Unavailable> {
+        let swap = atomics::Cas::new(self.bucket()?, key).map_err(|_| Unavailable)?;
+        let value = swap.current().map_err(|_| Unavailable)?;
+        Ok((swap, value))
+    }
+
+    async fn swap(&self, swap: atomics::Cas, value: Vec<u8>) -> Result<bool, Unavailable> {
+        match atomics::swap(swap, &value) {
+            Ok(()) => Ok(true),
+            Err(atomics::CasError::CasFailed(_)) => Ok(false),
+            Err(atomics::CasError::StoreError(_)) => Err(Unavailable),
+        }
+    }
+
+    async fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    async fn random(&self) -> u64 {
+        wasip3::random::random::get_random_u64()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        spin_sdk::time::sleep(duration).await;
+    }
+}

@@ -1,0 +1,343 @@
+//! The storage protocol: how a user is created once and changed without loss, on a store that promises neither.
+//!
+//! `docs/CONSISTENCY.md` says why each step is there and what it costs; the model checker shows that none can go.
+
+use crate::backend::{Backend, Unavailable};
+use crate::envelope::{Envelope, Unreadable};
+use crate::operation::Operation;
+use crate::user::User;
+use crate::username::Username;
+use std::time::{Duration, SystemTime};
+
+/// Claims count for the period that they were made in, and in the one before and after it.
+const CLAIM_PERIOD: Duration = Duration::from_secs(60);
+/// The longest time from a claim to the write that it allows. What is left of a period is for clocks that differ
+/// and for a write that is sent in time and arrives late.
+const CLAIM_VALID: Duration = Duration::from_secs(10);
+/// How long the loser of a claim waits for the winner's record.
+const PATIENCE_WITH_WINNER: Duration = Duration::from_secs(1);
+/// How long one request goes on trying where others are in its way.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The users in a key-value store.
+pub struct Store<B>(B);
+
+impl<B: Backend> Store<B> {
+    /// The users in the store behind `backend`.
+    pub fn new(backend: B) -> Self {
+        Self(backend)
+    }
+
+    /// An operation for a request that has no idempotency key.
+    pub async fn operation(&self) -> Operation {
+        let (high, low) = (self.0.random().await, self.0.random().await);
+        Operation::fresh((high, (low >> 32) as u32))
+    }
+
+    /// The user called `username`, if there is one.
+    ///
+    /// # Errors
+    /// The store cannot be read, or what it holds cannot.
+    pub async fn read(&self, username: &Username) -> Result<Option<Envelope>, StoreError> {
+        let key = record_key(username);
+        parse(&key, self.0.get(&key).await?)
+    }
+
+    /// Creates `user`, unless the username is taken.
+    ///
+    /// # Errors
+    /// The store failed, or another creation of the same username stands in the way and does not end.
+    pub async fn create(&self, user: &User, operation: &Operation) -> Result<Created, StoreError> {
+        if !self.bind_key(operation).await? {
+            return Ok(Created::KeyReused);
+        }
+        if let Some(existing) = self.read(user.username()).await? {
+            return Ok(Created::judge(&existing, operation));
+        }
+        let now = self.0.now().await;
+        if let Some(claim) = self.claim(user.username(), now).await?
+            && let Some(created) = self.write_new(user, operation, now).await?
+        {
+            // Now the record keeps others away. A claim without a record has to stay until its time is over.
+            self.0.remove_later(claim);
+            return Ok(created);
+        }
+        self.await_winner(user.username(), operation).await
+    }
+
+    /// Binds an idempotency key of a creation to its request. Returns whether no other request has it.
+    async fn bind_key(&self, operation: &Operation) -> Result<bool, StoreError> {
+        let Some(fingerprint) = operation.fingerprint() else {
+            return Ok(true);
+        };
+        let key = operation_key(operation);
+        match self.0.get(&key).await? {
+            Some(bound) => Ok(bound == fingerprint.as_bytes()),
+            None => {
+                self.0.set_all(vec![(key, fingerprint.into())]).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Claims the right to create `username`. Returns the key of the claim if it was won.
+    ///
+    /// Of two claimants in neighbouring periods each looks for the other's claim after making its own, so at least
+    /// one sees the other and withdraws.
+    async fn claim(&self, username: &Username, now: SystemTime) -> Result<Option<String>, StoreError> {
+        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let period = since_1970.as_secs() / CLAIM_PERIOD.as_secs();
+        let key = |period: u64| format!("claim/{}/{period}", username.folded());
+
+        let own = key(period);
+        let mut attempts = Attempts::new(&self.0, PATIENCE);
+        let count = loop {
+            match self.0.increment(&own).await {
+                Ok(count) => break count,
+                // SQLite fails an increment that another process overtook. Trying again is safe whatever came of
+                // the failed one: it can turn a winner into a loser, but not a loser into a winner.
+                Err(Unavailable) if attempts.pause().await => {}
+                Err(Unavailable) => return Err(StoreError::Unavailable),
+            }
+        };
+        if count != 1 {
+            return Ok(None);
+        }
+        for neighbour in [period.saturating_sub(1), period + 1] {
+            if self.0.exists(&key(neighbour)).await? {
+                self.0.remove_later(own);
+                return Ok(None);
+            }
+        }
+        Ok(Some(own))
+    }
+
+    /// Writes the record of a user whose name was claimed at the time `claimed`. Returns none if no record stands.
+    async fn write_new(
+        &self,
+        user: &User,
+        operation: &Operation,
+        claimed: SystemTime,
+    ) -> Result<Option<Created>, StoreError> {
+        let key = record_key(user.username());
+        let (swap, existing) = self.0.begin(&key).await?;
+        if let Some(existing) = parse(&key, existing)? {
+            return Ok(Some(Created::judge(&existing, operation)));
+        }
+        let now = self.0.now().await;
+        if now.duration_since(claimed).is_ok_and(|age| age > CLAIM_VALID) {
+            return Ok(None);
+        }
+        let envelope = Envelope::new(user, operation.clone(), now);
+        if self.0.swap(swap, envelope.to_bytes()).await == Ok(true) {
+            return Ok(Some(Created::Created));
+        }
+        // Redis says that it failed whether it wrote or not: what stands decides.
+        let standing = self.read(user.username()).await?;
+        Ok(standing.map(|standing| Created::judge(&standing, operation)))
+    }
+
+    /// Waits for the record that another creation of `username` is about to write.
+    async fn await_winner(&self, username: &Username, operation: &Operation) -> Result<Created, StoreError> {
+        let mut attempts = Attempts::new(&self.0, PATIENCE_WITH_WINNER);
+        while attempts.pause().await {
+            if let Some(existing) = self.read(username).await? {
+                return Ok(Created::judge(&existing, operation));
+            }
+        }
+        Err(StoreError::TryAgain)
+    }
+
+    /// Changes a user by one operation, however many others change the same user at the same time.
+    ///
+    /// `change` says what the record becomes: another one, or none if it stays as it is. It is asked anew whenever
+    /// the record turned out to have changed meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::TryAgain`] if others changed the user all the time; then nothing was applied.
+    /// [`StoreError::Unavailable`] if the store failed; then the operation may have been applied.
+    pub async fn update<E>(
+        &self,
+        username: &Username,
+        operation: &Operation,
+        change: impl Fn(&Envelope, User) -> Result<Option<User>, E>,
+    ) -> Result<Updated<E>, StoreError> {
+        let key = record_key(username);
+        let mut attempts = Attempts::new(&self.0, PATIENCE);
+        loop {
+            let (swap, current) = self.0.begin(&key).await?;
+            let Some(current) = parse(&key, current)? else {
+                return Ok(Updated::NoSuchUser);
+            };
+            match self.earlier(&current, operation).await? {
+                Some(Earlier::Same) => return Ok(Updated::Done(current)),
+                Some(Earlier::Other) => return Ok(Updated::KeyReused),
+                None => {}
+            }
+            let user = User::from_stored(current.record()).map_err(|_| corrupt(&key, Unreadable::Damaged))?;
+            let user = match change(&current, user) {
+                Ok(Some(user)) => user,
+                Ok(None) => return Ok(Updated::Done(current)),
+                Err(refusal) => return Ok(Updated::Refused(refusal)),
+            };
+            let (changed, forgotten) = current.changed_to(&user, operation.clone(), self.0.now().await);
+            self.note(forgotten).await?;
+            if self.0.swap(swap, changed.to_bytes()).await == Ok(true) {
+                return Ok(Updated::Done(changed));
+            }
+            // Redis says that it failed whether it wrote or not: what stands decides.
+            let Some(standing) = self.read(username).await? else {
+                return Ok(Updated::NoSuchUser);
+            };
+            if let Some(Earlier::Same) = self.earlier(&standing, operation).await? {
+                return Ok(Updated::Done(standing));
+            }
+            if current.is_forgotten_by(&standing) {
+                // So many others came between that the operation could have been applied and forgotten since.
+                return Err(StoreError::Unavailable);
+            }
+            if !attempts.pause().await {
+                return Err(StoreError::TryAgain);
+            }
+        }
+    }
+
+    /// Whether `operation` was applied to the user before, and by the same request.
+    async fn earlier(&self, current: &Envelope, operation: &Operation) -> Result<Option<Earlier>, StoreError> {
+        let fingerprint = operation.fingerprint().map(str::as_bytes);
+        let found = if let Some(known) = current.find(operation) {
+            known.fingerprint().map(|known| known.as_bytes().to_vec())
+        } else if fingerprint.is_some() && current.has_forgotten() {
+            match self.0.get(&operation_key(operation)).await? {
+                Some(noted) => Some(noted),
+                None => return Ok(None),
+            }
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(if found.as_deref() == fingerprint { Earlier::Same } else { Earlier::Other }))
+    }
+
+    /// Notes operations that a record is about to forget and that an idempotency key could bring again.
+    async fn note(&self, forgotten: Vec<Operation>) -> Result<(), StoreError> {
+        let notes: Vec<_> = forgotten
+            .iter()
+            .filter_map(|operation| Some((operation_key(operation), operation.fingerprint()?.into())))
+            .collect();
+        if notes.is_empty() { Ok(()) } else { Ok(self.0.set_all(notes).await?) }
+    }
+}
+
+/// How a creation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Created {
+    /// The user was created, by this request or an earlier one under the same idempotency key.
+    Created,
+    /// Another request created the user.
+    Taken,
+    /// The idempotency key is bound to another request.
+    KeyReused,
+}
+
+impl Created {
+    /// What it means for `operation` that the record `existing` stands.
+    fn judge(existing: &Envelope, operation: &Operation) -> Self {
+        if existing.creation() == operation {
+            Self::Created
+        } else {
+            Self::Taken
+        }
+    }
+}
+
+/// How an update ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Updated<E> {
+    /// The record as it is now, with the operation applied; by this request or an earlier one under the same
+    /// idempotency key.
+    Done(Envelope),
+    /// There is no such user.
+    NoSuchUser,
+    /// The idempotency key is bound to another request.
+    KeyReused,
+    /// The change was refused.
+    Refused(E),
+}
+
+/// How an operation was applied before.
+enum Earlier {
+    /// By the same request, sent again.
+    Same,
+    /// By another request under the same idempotency key.
+    Other,
+}
+
+/// Why an operation on the store has no outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum StoreError {
+    /// The store failed. What was to be written may have been.
+    Unavailable,
+    /// Others were in the way all the time. Nothing was written.
+    TryAgain,
+    /// What the store holds cannot be read.
+    Corrupt {
+        /// Where it stands in the store.
+        key: String,
+        /// What is wrong with it.
+        why: Unreadable,
+    },
+}
+
+impl From<Unavailable> for StoreError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+/// The tries of one request: pauses between them that grow, with chance in them so that rivals come apart.
+struct Attempts<'a, B> {
+    backend: &'a B,
+    patience: Duration,
+    since: Option<SystemTime>,
+    longest_pause: Duration,
+}
+
+impl<'a, B: Backend> Attempts<'a, B> {
+    const FIRST_PAUSE: Duration = Duration::from_millis(4);
+    const LONGEST_PAUSE: Duration = Duration::from_millis(128);
+
+    fn new(backend: &'a B, patience: Duration) -> Self {
+        Self { backend, patience, since: None, longest_pause: Self::FIRST_PAUSE }
+    }
+
+    /// Waits before the next try. Returns whether there is to be one: not once patience, counted from the first
+    /// pause, is at its end.
+    async fn pause(&mut self) -> bool {
+        let now = self.backend.now().await;
+        let waited = now.duration_since(*self.since.get_or_insert(now)).unwrap_or_default();
+        if waited >= self.patience {
+            return false;
+        }
+        let share = self.backend.random().await as u8;
+        let pause = self.longest_pause * u32::from(share) / u32::from(u8::MAX);
+        self.backend.sleep(pause).await;
+        self.longest_pause = Self::LONGEST_PAUSE.min(self.longest_pause * 2);
+        true
+    }
+}
+
+fn record_key(username: &Username) -> String {
+    format!("user/{}", username.folded())
+}
+
+fn operation_key(operation: &Operation) -> String {
+    format!("operation/{}", operation.id())
+}
+
+fn parse(key: &str, value: Option<Vec<u8>>) -> Result<Option<Envelope>, StoreError> {
+    value.map(|bytes| Envelope::from_bytes(&bytes)).transpose().map_err(|why| corrupt(key, why))
+}
+
+fn corrupt(key: &str, why: Unreadable) -> StoreError {
+    StoreError::Corrupt { key: key.to_owned(), why }
+}
