@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 ///
 /// It promises no more than the weakest of Spin's key-value backends does (`docs/CONSISTENCY.md` has the table).
 /// The functions run on `spin::Spin`; the model checker runs the same protocol on models of each backend.
-#[expect(async_fn_in_trait, reason = "a component has one thread, so no future needs to be Send")]
+#[expect(
+    async_fn_in_trait,
+    reason = "a component has one thread, so no future needs to be Send"
+)]
 pub trait Backend {
     /// A compare-and-swap of one key, begun by reading it.
     type Swap;
@@ -33,7 +36,7 @@ pub trait Backend {
     /// Gives the key `value` if it has not changed since [`Backend::begin`].
     ///
     /// `true` means that it was written: over another value, if the key was absent at `begin` and the backend is
-    /// SQLite. `false` and failure mean nothing: on Redis the value may have been written.
+    /// `SQLite`. `false` and failure mean nothing: on Redis the value may have been written.
     async fn swap(&self, swap: Self::Swap, value: Vec<u8>) -> Result<bool, Unavailable>;
 
     /// The time of day.

@@ -40,9 +40,9 @@ impl FromStr for Email {
 fn is_dot_string(text: &str) -> bool {
     text.split('.').all(|atom| {
         !atom.is_empty()
-            && atom.bytes().all(|byte| {
-                byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
-            })
+            && atom
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
     })
 }
 

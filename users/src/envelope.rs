@@ -142,7 +142,10 @@ impl Envelope {
             created: time(number("created")?)?,
             changed: time(number("changed")?)?,
             creation: operation(&string("creation")?)?,
-            operations: string("operations")?.split_ascii_whitespace().map(operation).collect::<Result<_, _>>()?,
+            operations: string("operations")?
+                .split_ascii_whitespace()
+                .map(operation)
+                .collect::<Result<_, _>>()?,
             record: member("record")?.to_owned(),
         })
     }
@@ -150,7 +153,11 @@ impl Envelope {
 
 fn milliseconds(time: SystemTime) -> u64 {
     // A clock that shows a time before 1970, or one that no `u64` holds, is wrong anyhow.
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().try_into().unwrap_or_default()
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis()
+        .try_into()
+        .unwrap_or_default()
 }
 
 /// The time so many milliseconds after 1970, up to the last that an HTTP date can tell.
@@ -176,7 +183,10 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version(version) => {
-                write!(f, "is of format version {version}; this release reads version {FORMAT}")
+                write!(
+                    f,
+                    "is of format version {version}; this release reads version {FORMAT}"
+                )
             }
             Self::Damaged => f.write_str("is damaged"),
         }
@@ -193,12 +203,12 @@ mod tests {
     fn new() -> Envelope {
         let user = User::from_client(br#"{"username":"john","points":1}"#).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        Envelope::new(&user, Operation::fresh((7, 0)), now)
+        Envelope::new(&user, Operation::fresh([7, 0]), now)
     }
 
     fn changed(envelope: &Envelope, number: u64) -> (Envelope, Vec<Operation>) {
         let user = User::from_stored(envelope.record()).unwrap();
-        envelope.changed_to(&user, Operation::fresh((number, 0)), envelope.changed)
+        envelope.changed_to(&user, Operation::fresh([number, 0]), envelope.changed)
     }
 
     #[test]
@@ -224,8 +234,8 @@ mod tests {
         let mut all_forgotten = 0;
         for number in 1..=200_u64 {
             let (next, forgotten) = changed(&newest, number);
-            assert!(next.find(&Operation::fresh((number, 0))).is_some());
-            assert_eq!(next.newest(), &Operation::fresh((number, 0)));
+            assert!(next.find(&Operation::fresh([number, 0])).is_some());
+            assert_eq!(next.newest(), &Operation::fresh([number, 0]));
             all_forgotten += forgotten.len();
             newest = next;
             let remembered = newest.operations.len();
@@ -233,7 +243,7 @@ mod tests {
             assert!(remembered >= Envelope::REMEMBERED.min(usize::try_from(number).unwrap()));
             assert_eq!(first.is_forgotten_by(&newest), number > 32);
         }
-        assert_eq!(newest.creation(), &Operation::fresh((7, 0)));
+        assert_eq!(newest.creation(), &Operation::fresh([7, 0]));
     }
 
     #[test]
@@ -256,7 +266,11 @@ mod tests {
             ("0000000000000007", "x", Unreadable::Damaged),
             ("1700000000123", "18446744073709551615", Unreadable::Damaged),
         ] {
-            assert_eq!(Envelope::from_bytes(good.replace(from, to).as_bytes()), Err(why), "{to}");
+            assert_eq!(
+                Envelope::from_bytes(good.replace(from, to).as_bytes()),
+                Err(why),
+                "{to}"
+            );
         }
     }
 

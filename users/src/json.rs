@@ -20,7 +20,10 @@ impl Fault {
     pub(crate) fn of_member(name: &str, detail: impl fmt::Display) -> Self {
         let mut pointer = String::new();
         push_reference_token(&mut pointer, name);
-        Self { pointer, detail: detail.to_string() }
+        Self {
+            pointer,
+            detail: detail.to_string(),
+        }
     }
 }
 
@@ -45,9 +48,8 @@ impl Object {
     /// Where the text stops being JSON, or else everything in it that I-JSON forbids.
     pub(crate) fn read_strictly(bytes: &[u8]) -> Result<Self, InvalidDocument> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
-            let before = &bytes[..error.valid_up_to()];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+            let lines = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n');
+            let (line, column) = lines.fold((0, 0), |(line, _), text| (line + 1, text.len() + 1));
             InvalidDocument::Malformed(format!("invalid UTF-8 at line {line} column {column}"))
         })?;
         let document: &RawValue =
@@ -76,7 +78,10 @@ impl Object {
 
     /// The value of the member `name`, as it was written.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(member, _)| member == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(member, _)| member == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Gives the member `name` the value `value`, which is JSON: in its place, or else at the end.
@@ -183,7 +188,10 @@ fn check_part(token: &str, value: &str, pointer: &mut String, depth_left: usize,
 }
 
 fn fault(pointer: &str, detail: &str) -> Fault {
-    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+    Fault {
+        pointer: pointer.to_owned(),
+        detail: detail.to_owned(),
+    }
 }
 
 /// Appends `/` and `token` with its special characters escaped (RFC 6901, section 3). Returns the length before.
@@ -211,7 +219,10 @@ mod tests {
         let json = r#"{"b": 1.50e3, "a" : { "x":[ 1 ,2]} ,"\u0063":"\u00e9"}"#;
         let mut object = Object::read_strictly(json.as_bytes()).unwrap();
         object.set("d", "4".to_owned());
-        assert_eq!(object.to_json(), r#"{"b":1.50e3,"a":{ "x":[ 1 ,2]},"c":"\u00e9","d":4}"#);
+        assert_eq!(
+            object.to_json(),
+            r#"{"b":1.50e3,"a":{ "x":[ 1 ,2]},"c":"\u00e9","d":4}"#
+        );
         object.set("a", "0".to_owned());
         assert_eq!(object.to_json(), r#"{"b":1.50e3,"a":0,"c":"\u00e9","d":4}"#);
         assert_eq!(Object::read_strictly(b"{}").unwrap().to_json(), "{}");
@@ -249,19 +260,24 @@ mod tests {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(Object::read_strictly(nested(63).as_bytes()).is_ok());
         assert_eq!(pointers(refusal(&nested(64))), [format!("/a{}", "/0".repeat(63))]);
-        assert_eq!(pointers(refusal(&nested(8000))), [format!("/a{}", "/0".repeat(63))]);
+        assert_eq!(
+            pointers(refusal(&nested(8000))),
+            [format!("/a{}", "/0".repeat(63))]
+        );
     }
 
     #[test]
     fn half_characters_are_found() {
-        assert_eq!(pointers(refusal(r#"{"a":["\ud83d\ude00","\ud800"],"b":"\udc00x"}"#)), ["/a/1", "/b"]);
+        assert_eq!(
+            pointers(refusal(r#"{"a":["\ud83d\ude00","\ud800"],"b":"\udc00x"}"#)),
+            ["/a/1", "/b"]
+        );
         assert_eq!(pointers(refusal(r#"{"a":{"\ud800":1}}"#)), ["/a"]);
     }
 
     #[test]
     fn every_name_that_stands_twice_is_found() {
-        let refusal =
-            refusal(r#"{"a":1,"b":[{"x/y":1,"x\/y":2}],"a":3,"~":{},"~":0}"#);
+        let refusal = refusal(r#"{"a":1,"b":[{"x/y":1,"x\/y":2}],"a":3,"~":{},"~":0}"#);
         assert_eq!(pointers(refusal), ["/b/0/x~1y", "/a", "/~0"]);
     }
 
@@ -271,7 +287,10 @@ mod tests {
             let detail = "must be a JSON object".to_owned();
             assert_eq!(
                 refusal(json),
-                InvalidDocument::Invalid(vec![Fault { pointer: String::new(), detail }])
+                InvalidDocument::Invalid(vec![Fault {
+                    pointer: String::new(),
+                    detail
+                }])
             );
         }
     }

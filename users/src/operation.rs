@@ -52,9 +52,13 @@ impl Operation {
 
     /// An operation that no other request shares, with an id of these random bits.
     #[must_use]
-    pub fn fresh(random: (u64, u32)) -> Self {
-        let (high, low) = random;
-        Self { id: format!("{high:016x}{low:08x}"), fingerprint: None }
+    pub fn fresh(random: [u64; 2]) -> Self {
+        let mut id = random.map(|bits| format!("{bits:016x}")).concat();
+        id.truncate(Self::ID_LENGTH);
+        Self {
+            id,
+            fingerprint: None,
+        }
     }
 
     /// The creation of a user under `key`. Keys of creations are one space, whatever the username: that is part of
@@ -67,7 +71,10 @@ impl Operation {
     /// The change of a user's points under `key`. Each user's keys are a space of their own.
     #[must_use]
     pub fn award(key: &IdempotencyKey, username: &Username, change: Change) -> Self {
-        Self::keyed(&["award-points", &username.folded(), &key.0], &change.get().to_string())
+        Self::keyed(
+            &["award-points", &username.folded(), &key.0],
+            &change.get().to_string(),
+        )
     }
 
     /// `scope` has no spaces in its parts, `request` is any text.
@@ -111,12 +118,18 @@ impl FromStr for Operation {
             None => (text, None),
         };
         let is_hexadecimal = |text: &str, length| {
-            text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            text.len() == length
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         };
         if is_hexadecimal(id, Self::ID_LENGTH)
             && fingerprint.is_none_or(|text| is_hexadecimal(text, Self::FINGERPRINT_LENGTH))
         {
-            Ok(Self { id: id.to_owned(), fingerprint: fingerprint.map(str::to_owned) })
+            Ok(Self {
+                id: id.to_owned(),
+                fingerprint: fingerprint.map(str::to_owned),
+            })
         } else {
             Err(NotAnOperation)
         }
@@ -129,9 +142,12 @@ pub struct NotAnOperation;
 
 /// The first `length` hexadecimal digits of the SHA-256 of `text`.
 fn hexadecimal(text: &str, length: usize) -> String {
-    let mut digits: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.truncate(length);
-    digits
+    let digest = Sha256::digest(text);
+    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles
+        .take(length)
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
+        .collect()
 }
 
 #[cfg(test)]
@@ -145,8 +161,18 @@ mod tests {
     #[test]
     fn keys_are_visible_ascii() {
         assert!("x".repeat(255).parse::<IdempotencyKey>().is_ok());
-        assert!("\"8e03978e-40d5-43dd-bc93-6894a57f9324\"".parse::<IdempotencyKey>().is_ok());
-        for text in [String::new(), "x".repeat(256), "a b".to_owned(), "a\t".to_owned(), "ä".to_owned()] {
+        assert!(
+            "\"8e03978e-40d5-43dd-bc93-6894a57f9324\""
+                .parse::<IdempotencyKey>()
+                .is_ok()
+        );
+        for text in [
+            String::new(),
+            "x".repeat(256),
+            "a b".to_owned(),
+            "a\t".to_owned(),
+            "ä".to_owned(),
+        ] {
             assert_eq!(text.parse::<IdempotencyKey>(), Err(InvalidKey), "{text:?}");
         }
     }
@@ -177,10 +203,23 @@ mod tests {
 
     #[test]
     fn the_stored_form_is_read_back() {
-        for operation in [Operation::fresh((0, 0)), Operation::fresh((u64::MAX, u32::MAX)), Operation { fingerprint: Some("01234567".to_owned()), ..Operation::fresh((0, 1)) }] {
+        for operation in [
+            Operation::fresh([0; 2]),
+            Operation::fresh([u64::MAX; 2]),
+            Operation {
+                fingerprint: Some("01234567".to_owned()),
+                ..Operation::fresh([0, 1])
+            },
+        ] {
             assert_eq!(operation.to_string().parse(), Ok(operation));
         }
-        for text in ["", ":", "0123", "0123456789abcdef01234567:", "0123456789ABCDEF01234567"] {
+        for text in [
+            "",
+            ":",
+            "0123",
+            "0123456789abcdef01234567:",
+            "0123456789ABCDEF01234567",
+        ] {
             assert_eq!(text.parse::<Operation>(), Err(NotAnOperation), "{text}");
         }
     }

@@ -18,11 +18,14 @@ impl Points {
     /// # Errors
     /// It is outside 0 to 2^53-1.
     pub fn new(points: i64) -> Result<Self, InvalidNumber> {
-        if (0..=Self::MAX.0).contains(&points) { Ok(Self(points)) } else { Err(InvalidNumber::OutOfRange) }
+        if (0..=Self::MAX.0).contains(&points) {
+            Ok(Self(points))
+        } else {
+            Err(InvalidNumber::OutOfRange)
+        }
     }
 
     /// So many points; a `u32` is always within bounds.
-    #[expect(clippy::cast_lossless, reason = "`i64::from` is not const")]
     pub(crate) const fn of(points: u32) -> Self {
         Self(points as i64)
     }
@@ -118,12 +121,17 @@ fn integer(number: &str) -> Result<i64, InvalidNumber> {
     }
     // The power of ten that the significant digits are to be multiplied by.
     let power = match exponent.parse::<i32>() {
-        Ok(exponent) => i64::from(exponent) + whole.len() as i64 - significant.len() as i64,
+        Ok(exponent) => i64::from(exponent) + length(whole) - length(significant),
         Err(_) if exponent.starts_with('-') => return Err(InvalidNumber::NotAnInteger),
         Err(_) => return Err(InvalidNumber::OutOfRange),
     };
-    let power = u32::try_from(power)
-        .map_err(|_| if power < 0 { InvalidNumber::NotAnInteger } else { InvalidNumber::OutOfRange })?;
+    let power = u32::try_from(power).map_err(|_| {
+        if power < 0 {
+            InvalidNumber::NotAnInteger
+        } else {
+            InvalidNumber::OutOfRange
+        }
+    })?;
     let value = significant
         .parse::<i64>()
         .ok()
@@ -131,6 +139,11 @@ fn integer(number: &str) -> Result<i64, InvalidNumber> {
         .filter(|value| *value <= Points::MAX.0)
         .ok_or(InvalidNumber::OutOfRange)?;
     Ok(if negative { -value } else { value })
+}
+
+/// The length of a text as a signed number; a JSON text is never longer than that can tell.
+fn length(text: &str) -> i64 {
+    i64::try_from(text.len()).unwrap_or(i64::MAX)
 }
 
 /// Why a JSON number is not points.

@@ -19,10 +19,16 @@ pub struct Misconfigured {
 /// # Errors
 /// One is not a number of points, or they contradict each other.
 pub async fn thresholds() -> Result<Thresholds, Misconfigured> {
-    let silver_above = threshold("silver_above").await?.unwrap_or(Thresholds::STANDARD.silver_above());
-    let gold_above = threshold("gold_above").await?.unwrap_or(Thresholds::STANDARD.gold_above());
-    Thresholds::new(silver_above, gold_above)
-        .map_err(|_| Misconfigured { variable: "gold_above", why: "must be greater than `silver_above`" })
+    let silver_above = threshold("silver_above")
+        .await?
+        .unwrap_or(Thresholds::STANDARD.silver_above());
+    let gold_above = threshold("gold_above")
+        .await?
+        .unwrap_or(Thresholds::STANDARD.gold_above());
+    Thresholds::new(silver_above, gold_above).map_err(|_| Misconfigured {
+        variable: "gold_above",
+        why: "must be greater than `silver_above`",
+    })
 }
 
 async fn threshold(variable: &'static str) -> Result<Option<Points>, Misconfigured> {
@@ -34,7 +40,10 @@ async fn threshold(variable: &'static str) -> Result<Option<Points>, Misconfigur
         Err(_) => None,
     }
     .map(Some)
-    .ok_or(Misconfigured { variable, why: "must be an integer from 0 to 9007199254740991" })
+    .ok_or(Misconfigured {
+        variable,
+        why: "must be an integer from 0 to 9007199254740991",
+    })
 }
 
 /// The bearer tokens that the application accepts.
@@ -51,7 +60,10 @@ pub struct Tokens {
 /// # Errors
 /// A token cannot be sent in a header.
 pub async fn tokens() -> Result<Tokens, Misconfigured> {
-    Ok(Tokens { read: token_list("read_tokens").await?, write: token_list("write_tokens").await? })
+    Ok(Tokens {
+        read: token_list("read_tokens").await?,
+        write: token_list("write_tokens").await?,
+    })
 }
 
 async fn token_list(variable: &'static str) -> Result<Vec<String>, Misconfigured> {
@@ -59,9 +71,18 @@ async fn token_list(variable: &'static str) -> Result<Vec<String>, Misconfigured
     let tokens = text.split(',').map(str::trim).filter(|token| !token.is_empty());
     // `b64token` of RFC 6750, section 2.1, is the form of all tokens; a blank inside could never be matched.
     tokens
-        .map(|token| if token.bytes().all(|b| b.is_ascii_graphic()) { Ok(token.to_owned()) } else { Err(()) })
+        .map(|token| {
+            if token.bytes().all(|b| b.is_ascii_graphic()) {
+                Ok(token.to_owned())
+            } else {
+                Err(())
+            }
+        })
         .collect::<Result<_, ()>>()
-        .map_err(|()| Misconfigured { variable, why: "must be tokens of visible ASCII characters, with commas between" })
+        .map_err(|()| Misconfigured {
+            variable,
+            why: "must be tokens of visible ASCII characters, with commas between",
+        })
 }
 
 /// The text of a variable, or none if it is not defined.
@@ -69,6 +90,9 @@ async fn value(variable: &'static str) -> Result<Option<String>, Misconfigured> 
     match variables::get(variable).await {
         Ok(text) => Ok(Some(text)),
         Err(variables::Error::Undefined(_)) => Ok(None),
-        Err(_) => Err(Misconfigured { variable, why: "cannot be read from its provider" }),
+        Err(_) => Err(Misconfigured {
+            variable,
+            why: "cannot be read from its provider",
+        }),
     }
 }

@@ -10,7 +10,7 @@ use crate::username::Username;
 use std::time::{Duration, SystemTime};
 
 /// Claims count for the period that they were made in, and in the one before and after it.
-const CLAIM_PERIOD: Duration = Duration::from_secs(60);
+const CLAIM_PERIOD: Duration = Duration::from_mins(1);
 /// The longest time from a claim to the write that it allows. What is left of a period is for clocks that differ
 /// and for a write that is sent in time and arrives late.
 const CLAIM_VALID: Duration = Duration::from_secs(10);
@@ -30,8 +30,7 @@ impl<B: Backend> Store<B> {
 
     /// An operation for a request that has no idempotency key.
     pub async fn operation(&self) -> Operation {
-        let (high, low) = (self.0.random().await, self.0.random().await);
-        Operation::fresh((high, (low >> 32) as u32))
+        Operation::fresh([self.0.random().await, self.0.random().await])
     }
 
     /// The user called `username`, if there is one.
@@ -71,13 +70,11 @@ impl<B: Backend> Store<B> {
             return Ok(true);
         };
         let key = operation_key(operation);
-        match self.0.get(&key).await? {
-            Some(bound) => Ok(bound == fingerprint.as_bytes()),
-            None => {
-                self.0.set_all(vec![(key, fingerprint.into())]).await?;
-                Ok(true)
-            }
+        if let Some(bound) = self.0.get(&key).await? {
+            return Ok(bound == fingerprint.as_bytes());
         }
+        self.0.set_all(vec![(key, fingerprint.into())]).await?;
+        Ok(true)
     }
 
     /// Claims the right to create `username`. Returns the key of the claim if it was won.
@@ -203,7 +200,11 @@ impl<B: Backend> Store<B> {
     }
 
     /// Whether `operation` was applied to the user before, and by the same request.
-    async fn earlier(&self, current: &Envelope, operation: &Operation) -> Result<Option<Earlier>, StoreError> {
+    async fn earlier(
+        &self,
+        current: &Envelope,
+        operation: &Operation,
+    ) -> Result<Option<Earlier>, StoreError> {
         let fingerprint = operation.fingerprint().map(str::as_bytes);
         let found = if let Some(known) = current.find(operation) {
             known.fingerprint().map(|known| known.as_bytes().to_vec())
@@ -215,7 +216,11 @@ impl<B: Backend> Store<B> {
         } else {
             return Ok(None);
         };
-        Ok(Some(if found.as_deref() == fingerprint { Earlier::Same } else { Earlier::Other }))
+        Ok(Some(if found.as_deref() == fingerprint {
+            Earlier::Same
+        } else {
+            Earlier::Other
+        }))
     }
 
     /// Notes operations that a record is about to forget and that an idempotency key could bring again.
@@ -224,7 +229,11 @@ impl<B: Backend> Store<B> {
             .iter()
             .filter_map(|operation| Some((operation_key(operation), operation.fingerprint()?.into())))
             .collect();
-        if notes.is_empty() { Ok(()) } else { Ok(self.0.set_all(notes).await?) }
+        if notes.is_empty() {
+            Ok(())
+        } else {
+            Ok(self.0.set_all(notes).await?)
+        }
     }
 }
 
@@ -307,18 +316,25 @@ impl<'a, B: Backend> Attempts<'a, B> {
     const LONGEST_PAUSE: Duration = Duration::from_millis(128);
 
     fn new(backend: &'a B, patience: Duration) -> Self {
-        Self { backend, patience, since: None, longest_pause: Self::FIRST_PAUSE }
+        Self {
+            backend,
+            patience,
+            since: None,
+            longest_pause: Self::FIRST_PAUSE,
+        }
     }
 
     /// Waits before the next try. Returns whether there is to be one: not once patience, counted from the first
     /// pause, is at its end.
     async fn pause(&mut self) -> bool {
         let now = self.backend.now().await;
-        let waited = now.duration_since(*self.since.get_or_insert(now)).unwrap_or_default();
+        let waited = now
+            .duration_since(*self.since.get_or_insert(now))
+            .unwrap_or_default();
         if waited >= self.patience {
             return false;
         }
-        let share = self.backend.random().await as u8;
+        let [share, ..] = self.backend.random().await.to_be_bytes();
         let pause = self.longest_pause * u32::from(share) / u32::from(u8::MAX);
         self.backend.sleep(pause).await;
         self.longest_pause = Self::LONGEST_PAUSE.min(self.longest_pause * 2);
@@ -335,9 +351,15 @@ fn operation_key(operation: &Operation) -> String {
 }
 
 fn parse(key: &str, value: Option<Vec<u8>>) -> Result<Option<Envelope>, StoreError> {
-    value.map(|bytes| Envelope::from_bytes(&bytes)).transpose().map_err(|why| corrupt(key, why))
+    value
+        .map(|bytes| Envelope::from_bytes(&bytes))
+        .transpose()
+        .map_err(|why| corrupt(key, why))
 }
 
 fn corrupt(key: &str, why: Unreadable) -> StoreError {
-    StoreError::Corrupt { key: key.to_owned(), why }
+    StoreError::Corrupt {
+        key: key.to_owned(),
+        why,
+    }
 }

@@ -44,7 +44,10 @@ pub struct Thresholds {
 
 impl Thresholds {
     /// The rule as the product ships it: more than 50 points make Silver, more than 100 Gold.
-    pub const STANDARD: Self = Self { silver_above: Points::of(50), gold_above: Points::of(100) };
+    pub const STANDARD: Self = Self {
+        silver_above: Points::of(50),
+        gold_above: Points::of(100),
+    };
 
     /// A rule under which more than `silver_above` points make Silver and more than `gold_above` Gold.
     ///
@@ -52,7 +55,10 @@ impl Thresholds {
     /// `gold_above` is not above `silver_above`.
     pub fn new(silver_above: Points, gold_above: Points) -> Result<Self, Inconsistent> {
         if silver_above < gold_above {
-            Ok(Self { silver_above, gold_above })
+            Ok(Self {
+                silver_above,
+                gold_above,
+            })
         } else {
             Err(Inconsistent)
         }

@@ -29,7 +29,10 @@ impl User {
         let members = Object::read_strictly(body)?;
         let mut faults = Vec::new();
         if members.get("status").is_some() {
-            faults.push(Fault::of_member("status", "must not be given: promotion alone sets it"));
+            faults.push(Fault::of_member(
+                "status",
+                "must not be given: promotion alone sets it",
+            ));
         }
         match Self::from_members(members, &mut faults) {
             Some(user) if faults.is_empty() => Ok(user),
@@ -44,7 +47,11 @@ impl User {
     pub fn from_stored(json: &str) -> Result<Self, NotARecord> {
         let members = Object::read(json).map_err(|_| NotARecord)?;
         let status = match members.get("status") {
-            Some(value) => Some(json::string_from(value).and_then(|name| Tier::from_name(&name)).ok_or(NotARecord)?),
+            Some(value) => Some(
+                json::string_from(value)
+                    .and_then(|name| Tier::from_name(&name))
+                    .ok_or(NotARecord)?,
+            ),
             None => None,
         };
         let mut faults = Vec::new();
@@ -80,12 +87,19 @@ impl User {
             None => {}
         }
         let points = members.get("points").and_then(|value| {
-            points(value).map_err(|error| faults.push(Fault::of_member("points", error))).ok()
+            points(value)
+                .map_err(|error| faults.push(Fault::of_member("points", error)))
+                .ok()
         });
         if let Some(points) = points {
             members.set("points", points.get().to_string());
         }
-        Some(Self { members, username: username?, points, status: None })
+        Some(Self {
+            members,
+            username: username?,
+            points,
+            status: None,
+        })
     }
 
     /// The record as JSON, as a client gets it.
@@ -130,7 +144,11 @@ impl User {
 }
 
 fn points(value: &str) -> Result<Points, InvalidNumber> {
-    if json::is_number(value) { Points::from_json_number(value) } else { Err(InvalidNumber::NotAnInteger) }
+    if json::is_number(value) {
+        Points::from_json_number(value)
+    } else {
+        Err(InvalidNumber::NotAnInteger)
+    }
 }
 
 /// A stored text is not a user record.
@@ -144,9 +162,10 @@ mod tests {
 
     fn faults(json: &str) -> Vec<(String, String)> {
         match User::from_client(json.as_bytes()) {
-            Err(InvalidDocument::Invalid(faults)) => {
-                faults.into_iter().map(|fault| (fault.pointer, fault.detail)).collect()
-            }
+            Err(InvalidDocument::Invalid(faults)) => faults
+                .into_iter()
+                .map(|fault| (fault.pointer, fault.detail))
+                .collect(),
             other => panic!("{json}: {other:?}"),
         }
     }
@@ -197,7 +216,10 @@ mod tests {
     fn members_are_set_in_their_place_or_at_the_end() {
         let user = User::from_client(br#"{"points":1,"username":"a"}"#).unwrap();
         let promoted = user.with_status(Tier::Gold);
-        assert_eq!(promoted.to_json(), r#"{"points":1,"username":"a","status":"Gold"}"#);
+        assert_eq!(
+            promoted.to_json(),
+            r#"{"points":1,"username":"a","status":"Gold"}"#
+        );
         let awarded = promoted.with_points(Points::MAX).with_status(Tier::Silver);
         assert_eq!(
             awarded.to_json(),
@@ -208,7 +230,13 @@ mod tests {
 
     #[test]
     fn a_damaged_record_is_not_read() {
-        for json in ["", "[]", "{}", r#"{"username":"a","status":"Iron"}"#, r#"{"username":"a","points":-1}"#] {
+        for json in [
+            "",
+            "[]",
+            "{}",
+            r#"{"username":"a","status":"Iron"}"#,
+            r#"{"username":"a","points":-1}"#,
+        ] {
             assert_eq!(User::from_stored(json), Err(NotARecord), "{json}");
         }
     }

@@ -45,12 +45,16 @@ fn judge(tokens: &Tokens, method: &Method, headers: &HeaderMap) -> Result<(), Pr
 /// The token of a header field `Authorization: Bearer …` (RFC 6750, section 2.1).
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim_matches(' '))
 }
 
 /// Compares with every token, each in constant time, so that timing tells nothing but lengths.
 fn is_one_of(token: &str, tokens: &[String]) -> bool {
-    tokens.iter().fold(0, |found, known| found | known.as_bytes().ct_eq(token.as_bytes()).unwrap_u8()) == 1
+    tokens.iter().fold(0, |found, known| {
+        found | known.as_bytes().ct_eq(token.as_bytes()).unwrap_u8()
+    }) == 1
 }
 
 /// Whether the peer is on this machine and speaks for itself, not for somebody behind it.
@@ -67,13 +71,26 @@ mod tests {
     use crate::http::problem::Kind;
 
     fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
-        fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        fields
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
-    fn verdict(read: &[&str], write: &[&str], method: &Method, fields: &[(&'static str, &str)]) -> Option<Kind> {
+    fn verdict(
+        read: &[&str],
+        write: &[&str],
+        method: &Method,
+        fields: &[(&'static str, &str)],
+    ) -> Option<Kind> {
         let own = |tokens: &[&str]| tokens.iter().map(|&token| token.to_owned()).collect();
-        let tokens = Tokens { read: own(read), write: own(write) };
-        judge(&tokens, method, &headers(fields)).err().map(|problem| problem.kind())
+        let tokens = Tokens {
+            read: own(read),
+            write: own(write),
+        };
+        judge(&tokens, method, &headers(fields))
+            .err()
+            .map(|problem| problem.kind())
     }
 
     #[test]
@@ -93,28 +110,64 @@ mod tests {
             (Method::GET, "Basic w1", Some(Kind::Unauthenticated)),
             (Method::GET, "w1", Some(Kind::Unauthenticated)),
         ] {
-            assert_eq!(verdict(read, write, &method, &bearer(token)), kind, "{method} {token}");
+            assert_eq!(
+                verdict(read, write, &method, &bearer(token)),
+                kind,
+                "{method} {token}"
+            );
         }
-        assert_eq!(verdict(read, &[], &Method::POST, &bearer("Bearer r1")), Some(Kind::Forbidden));
-        assert_eq!(verdict(&[], write, &Method::GET, &[]), Some(Kind::Unauthenticated));
+        assert_eq!(
+            verdict(read, &[], &Method::POST, &bearer("Bearer r1")),
+            Some(Kind::Forbidden)
+        );
+        assert_eq!(
+            verdict(&[], write, &Method::GET, &[]),
+            Some(Kind::Unauthenticated)
+        );
     }
 
     #[test]
     fn a_token_makes_the_peer_irrelevant() {
         let local = ("spin-client-addr", "127.0.0.1:1");
         let remote = ("spin-client-addr", "192.0.2.1:1");
-        assert_eq!(verdict(&[], &["w"], &Method::GET, &[local]), Some(Kind::Unauthenticated));
-        assert_eq!(verdict(&[], &["w"], &Method::GET, &[remote, ("authorization", "Bearer w")]), None);
+        assert_eq!(
+            verdict(&[], &["w"], &Method::GET, &[local]),
+            Some(Kind::Unauthenticated)
+        );
+        assert_eq!(
+            verdict(
+                &[],
+                &["w"],
+                &Method::GET,
+                &[remote, ("authorization", "Bearer w")]
+            ),
+            None
+        );
     }
 
     #[test]
     fn without_tokens_only_this_machine_is_served() {
         for address in ["127.0.0.1:3000", "127.9.9.9:1", "[::1]:2", "[::ffff:127.0.0.1]:3"] {
-            assert_eq!(verdict(&[], &[], &Method::POST, &[("spin-client-addr", address)]), None, "{address}");
+            assert_eq!(
+                verdict(&[], &[], &Method::POST, &[("spin-client-addr", address)]),
+                None,
+                "{address}"
+            );
         }
         let refused = Some(Kind::Unauthenticated);
-        for address in ["192.0.2.1:1", "[2001:db8::1]:1", "0.0.0.0:1", "127.0.0.1", "localhost:1", ""] {
-            assert_eq!(verdict(&[], &[], &Method::GET, &[("spin-client-addr", address)]), refused, "{address}");
+        for address in [
+            "192.0.2.1:1",
+            "[2001:db8::1]:1",
+            "0.0.0.0:1",
+            "127.0.0.1",
+            "localhost:1",
+            "",
+        ] {
+            assert_eq!(
+                verdict(&[], &[], &Method::GET, &[("spin-client-addr", address)]),
+                refused,
+                "{address}"
+            );
         }
         assert_eq!(verdict(&[], &[], &Method::GET, &[]), refused);
         for forwarded in ["forwarded", "x-forwarded-for"] {

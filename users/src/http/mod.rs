@@ -42,7 +42,11 @@ async fn dispatch<F: Future<Output = Result<Response, Problem>>>(
 ) -> Result<Response, Problem> {
     let served = methods.contains(request.method());
     if !served {
-        let allow: Vec<_> = methods.iter().chain([&Method::OPTIONS]).map(Method::as_str).collect();
+        let allow: Vec<_> = methods
+            .iter()
+            .chain([&Method::OPTIONS])
+            .map(Method::as_str)
+            .collect();
         let allow = allow.join(", ");
         if request.method() != Method::OPTIONS {
             return Err(Problem::method_not_allowed(&allow));
@@ -58,7 +62,11 @@ async fn dispatch<F: Future<Output = Result<Response, Problem>>>(
 #[must_use]
 pub fn created(user: &User, operation: &Operation) -> Response {
     let mut response = respond(StatusCode::CREATED, "application/json", user.to_json().into());
-    set(response.headers_mut(), LOCATION, &format!("/user/{}", user.username()));
+    set(
+        response.headers_mut(),
+        LOCATION,
+        &format!("/user/{}", user.username()),
+    );
     set(response.headers_mut(), ETAG, &entity_tag(operation));
     response
 }
@@ -66,7 +74,11 @@ pub fn created(user: &User, operation: &Operation) -> Response {
 /// 200: the record as it is.
 #[must_use]
 pub fn record(envelope: &Envelope) -> Response {
-    let mut response = respond(StatusCode::OK, "application/json", envelope.record().to_owned().into());
+    let mut response = respond(
+        StatusCode::OK,
+        "application/json",
+        envelope.record().to_owned().into(),
+    );
     set_validators(response.headers_mut(), envelope);
     response
 }
@@ -81,7 +93,11 @@ pub fn not_modified(envelope: &Envelope) -> Response {
 
 fn set_validators(headers: &mut HeaderMap, envelope: &Envelope) {
     set(headers, ETAG, &entity_tag(envelope.newest()));
-    set(headers, LAST_MODIFIED, &httpdate::fmt_http_date(envelope.changed()));
+    set(
+        headers,
+        LAST_MODIFIED,
+        &httpdate::fmt_http_date(envelope.changed()),
+    );
     set(headers, CACHE_CONTROL, "private, no-cache");
 }
 
@@ -95,7 +111,9 @@ fn respond(status: StatusCode, media_type: &'static str, body: Vec<u8>) -> Respo
     let length = HeaderValue::from(body.len());
     let mut response = http::Response::new(FullBody::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().insert(CONTENT_LENGTH, length);
     response
 }

@@ -3,12 +3,17 @@
 use super::Problem;
 use crate::envelope::Envelope;
 use http::header::{
-    AsHeaderName, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
+    AsHeaderName, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_UNMODIFIED_SINCE,
 };
 use std::time::{Duration, SystemTime};
 
 /// The preconditions of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they have the names of the header fields"
+)]
 pub struct Preconditions {
     if_match: Option<EntityTags>,
     if_none_match: Option<EntityTags>,
@@ -64,13 +69,20 @@ impl Preconditions {
             (None, Some(since)) => last_modified(record) <= since,
             (None, None) => true,
         };
-        if holds { Ok(()) } else { Err(Problem::precondition_failed()) }
+        if holds {
+            Ok(())
+        } else {
+            Err(Problem::precondition_failed())
+        }
     }
 }
 
 /// When a record changed, as `Last-Modified` has it: in whole seconds.
 fn last_modified(record: &Envelope) -> SystemTime {
-    let since_1970 = record.changed().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since_1970 = record
+        .changed()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970.as_secs())
 }
 
@@ -102,7 +114,10 @@ impl EntityTags {
             };
             let opaque = opaque.strip_prefix(b"\"")?;
             let end = opaque.iter().position(|byte| *byte == b'"')?;
-            if !opaque[..end].iter().all(|byte| matches!(byte, b'!'..=b'~' | 0x80..)) {
+            if !opaque[..end]
+                .iter()
+                .all(|byte| matches!(byte, b'!'..=b'~' | 0x80..))
+            {
                 return None;
             }
             tags.push((weak, opaque[..end].to_vec()));
@@ -132,7 +147,7 @@ impl EntityTags {
 }
 
 fn entity_tags(headers: &HeaderMap, name: HeaderName, title: &str) -> Result<Option<EntityTags>, Problem> {
-    let lines: Vec<_> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+    let lines: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     if lines.is_empty() {
         return Ok(None);
     }
@@ -144,4 +159,153 @@ fn entity_tags(headers: &HeaderMap, name: HeaderName, title: &str) -> Result<Opt
 
 fn date(headers: &HeaderMap, name: impl AsHeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::Kind;
+    use crate::operation::Operation;
+    use crate::user::User;
+    use proptest::prelude::*;
+
+    /// A record of revision `000000000000000100000000`, changed at 1994-11-15 12:45:26.789 GMT.
+    fn record() -> Envelope {
+        let user = User::from_client(br#"{"username":"john"}"#).unwrap();
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_millis(784_903_526_789);
+        Envelope::new(&user, Operation::fresh([1, 0]), changed)
+    }
+
+    fn preconditions(fields: &[(HeaderName, &str)]) -> Result<Preconditions, Problem> {
+        let headers = fields
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect();
+        Preconditions::from_headers(&headers)
+    }
+
+    fn read(fields: &[(HeaderName, &str)]) -> Result<bool, Kind> {
+        preconditions(fields)
+            .and_then(|p| p.not_modified(&record()))
+            .map_err(|problem| problem.kind())
+    }
+
+    fn write(fields: &[(HeaderName, &str)]) -> Result<(), Kind> {
+        preconditions(fields)
+            .and_then(|p| p.check(&record()))
+            .map_err(|problem| problem.kind())
+    }
+
+    const CURRENT: &str = "\"000000000000000100000000\"";
+    const WEAK: &str = "W/\"000000000000000100000000\"";
+    const AT: &str = "Tue, 15 Nov 1994 12:45:26 GMT";
+    const BEFORE: &str = "Tue, 15 Nov 1994 12:45:25 GMT";
+
+    #[test]
+    fn a_read_without_preconditions_is_answered_in_full() {
+        assert_eq!(read(&[]), Ok(false));
+    }
+
+    #[test]
+    fn if_none_match_compares_weakly() {
+        for (value, not_modified) in [
+            (CURRENT, true),
+            (WEAK, true),
+            ("*", true),
+            ("\"a\" ,, W/\"b\",\"000000000000000100000000\"", true),
+            ("\"\", \"a,b\"", false),
+            ("w\u{e9}ird", false),
+        ] {
+            match read(&[(IF_NONE_MATCH, value)]) {
+                Ok(answer) => assert_eq!(answer, not_modified, "{value}"),
+                Err(kind) => assert_eq!((value, kind), ("w\u{e9}ird", Kind::MalformedHeader)),
+            }
+        }
+        assert_eq!(write(&[(IF_NONE_MATCH, "*")]), Err(Kind::PreconditionFailed));
+        assert_eq!(write(&[(IF_NONE_MATCH, "\"a\"")]), Ok(()));
+    }
+
+    #[test]
+    fn if_match_compares_strongly() {
+        for (value, outcome) in [
+            (CURRENT, Ok(())),
+            ("*", Ok(())),
+            (WEAK, Err(Kind::PreconditionFailed)),
+            ("\"a\"", Err(Kind::PreconditionFailed)),
+            ("\"a\", \"000000000000000100000000\"", Ok(())),
+        ] {
+            assert_eq!(write(&[(IF_MATCH, value)]), outcome, "{value}");
+            assert_eq!(read(&[(IF_MATCH, value)]).map(|_| ()), outcome, "{value}");
+        }
+    }
+
+    #[test]
+    fn dates_count_in_whole_seconds_and_behind_tags() {
+        assert_eq!(read(&[(IF_MODIFIED_SINCE, AT)]), Ok(true));
+        assert_eq!(read(&[(IF_MODIFIED_SINCE, BEFORE)]), Ok(false));
+        assert_eq!(read(&[(IF_MODIFIED_SINCE, "yesterday")]), Ok(false));
+        assert_eq!(
+            read(&[(IF_NONE_MATCH, "\"a\""), (IF_MODIFIED_SINCE, AT)]),
+            Ok(false)
+        );
+        assert_eq!(write(&[(IF_UNMODIFIED_SINCE, AT)]), Ok(()));
+        assert_eq!(
+            write(&[(IF_UNMODIFIED_SINCE, BEFORE)]),
+            Err(Kind::PreconditionFailed)
+        );
+        assert_eq!(
+            write(&[(IF_MATCH, CURRENT), (IF_UNMODIFIED_SINCE, BEFORE)]),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn lists_that_are_none_are_refused() {
+        for value in [
+            "",
+            ",",
+            "abc",
+            "\"a",
+            "a\"",
+            "\"a\" \"b\"",
+            "*, \"a\"",
+            "W/a",
+            "\"a b\"",
+            "w/\"a\"",
+        ] {
+            assert_eq!(
+                read(&[(IF_NONE_MATCH, value)]),
+                Err(Kind::MalformedHeader),
+                "{value}"
+            );
+            assert_eq!(write(&[(IF_MATCH, value)]), Err(Kind::MalformedHeader), "{value}");
+        }
+    }
+
+    #[test]
+    fn several_lines_are_one_list() {
+        let mut headers = HeaderMap::new();
+        headers.append(IF_NONE_MATCH, "\"a\"".parse().unwrap());
+        headers.append(IF_NONE_MATCH, CURRENT.parse().unwrap());
+        assert!(
+            Preconditions::from_headers(&headers)
+                .unwrap()
+                .not_modified(&record())
+                .unwrap()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_is_read_or_refused(value in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = EntityTags::parse(&value);
+        }
+
+        #[test]
+        fn lists_of_tags_are_read(tags in proptest::collection::vec("[!#-~]{0,8}", 1..5)) {
+            let value = tags.iter().map(|tag| format!("\"{tag}\"")).collect::<Vec<_>>().join(" , ");
+            let list = tags.iter().map(|tag| (false, tag.as_bytes().to_vec())).collect();
+            prop_assert_eq!(EntityTags::parse(value.as_bytes()), Some(EntityTags::List(list)));
+        }
+    }
 }

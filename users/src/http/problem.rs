@@ -1,13 +1,13 @@
 //! Problem details: how every refusal and fault is told (RFC 9457).
 
-use super::{Response, respond};
+use super::{Response, respond, set};
 use crate::json::{Fault, InvalidDocument};
 use crate::points::OutOfBounds;
 use crate::settings::Misconfigured;
 use crate::store::StoreError;
 use crate::username::Username;
-use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::StatusCode;
+use http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 /// The kinds of problem. Each has its type, a URN that stays the same, its title and its status.
@@ -66,28 +66,50 @@ impl Kind {
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Unauthenticated"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::UserNotFound => (StatusCode::NOT_FOUND, "user-not-found", "User not found"),
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
-            }
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+            ),
             Self::UsernameTaken => (StatusCode::CONFLICT, "username-taken", "Username taken"),
             Self::InsufficientPoints => (StatusCode::CONFLICT, "insufficient-points", "Insufficient points"),
-            Self::PreconditionFailed => {
-                (StatusCode::PRECONDITION_FAILED, "precondition-failed", "Precondition failed")
-            }
+            Self::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "Precondition failed",
+            ),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
-            Self::UnsupportedMediaType => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
-            }
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "Unsupported media type",
+            ),
             Self::InvalidUser => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-user", "Invalid user"),
-            Self::InvalidPoints => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-points", "Invalid points"),
-            Self::IdempotencyKeyReused => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused")
-            }
-            Self::CorruptRecord => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt-record", "Corrupt record"),
-            Self::Misconfigured => (StatusCode::INTERNAL_SERVER_ERROR, "misconfigured", "Misconfigured"),
-            Self::StoreUnavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", "Store unavailable")
-            }
+            Self::InvalidPoints => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid-points",
+                "Invalid points",
+            ),
+            Self::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "Idempotency key reused",
+            ),
+            Self::CorruptRecord => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "corrupt-record",
+                "Corrupt record",
+            ),
+            Self::Misconfigured => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "misconfigured",
+                "Misconfigured",
+            ),
+            Self::StoreUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-unavailable",
+                "Store unavailable",
+            ),
             Self::TryAgain => (StatusCode::SERVICE_UNAVAILABLE, "try-again", "Try again"),
         }
     }
@@ -99,22 +121,32 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     faults: Vec<Fault>,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(HeaderName, String)>,
 }
 
 impl Problem {
     fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), faults: Vec::new(), header: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            faults: Vec::new(),
+            header: None,
+        }
     }
 
     fn with_header(self, name: HeaderName, value: &str) -> Self {
-        // All values given here are plain ASCII, so none is lost.
-        Self { header: HeaderValue::from_str(value).ok().map(|value| (name, value)), ..self }
+        Self {
+            header: Some((name, value.to_owned())),
+            ..self
+        }
     }
 
     /// A header field that is not of its grammar.
     pub(super) fn malformed_header(name: &str, expected: &str) -> Self {
-        Self::new(Kind::MalformedHeader, format!("The header field {name} {expected}."))
+        Self::new(
+            Kind::MalformedHeader,
+            format!("The header field {name} {expected}."),
+        )
     }
 
     /// A request without a token that is accepted; `challenge` says how to come by one (RFC 6750, section 3).
@@ -135,12 +167,18 @@ impl Problem {
 
     /// A body of more than `limit` bytes.
     pub(super) fn body_too_large(limit: usize) -> Self {
-        Self::new(Kind::BodyTooLarge, format!("The body must have at most {limit} bytes."))
+        Self::new(
+            Kind::BodyTooLarge,
+            format!("The body must have at most {limit} bytes."),
+        )
     }
 
     /// A body that is not declared to be plain JSON.
     pub(super) fn unsupported_media_type(expected: &str) -> Self {
-        Self::new(Kind::UnsupportedMediaType, format!("The body must be sent with {expected}."))
+        Self::new(
+            Kind::UnsupportedMediaType,
+            format!("The body must be sent with {expected}."),
+        )
     }
 
     /// A body that broke off.
@@ -150,7 +188,10 @@ impl Problem {
 
     /// A precondition of the request that does not hold.
     pub(super) fn precondition_failed() -> Self {
-        Self::new(Kind::PreconditionFailed, "The record is not in the state that the request asks for.")
+        Self::new(
+            Kind::PreconditionFailed,
+            "The record is not in the state that the request asks for.",
+        )
     }
 
     /// No user has this name.
@@ -161,13 +202,19 @@ impl Problem {
 
     /// No user can have such a name.
     pub(super) fn no_username() -> Self {
-        Self::new(Kind::UserNotFound, "The path does not end in a valid username, so it names no user.")
+        Self::new(
+            Kind::UserNotFound,
+            "The path does not end in a valid username, so it names no user.",
+        )
     }
 
     /// Another user has this name.
     #[must_use]
     pub fn username_taken(username: &Username) -> Self {
-        Self::new(Kind::UsernameTaken, format!("There is a user called {username} already."))
+        Self::new(
+            Kind::UsernameTaken,
+            format!("There is a user called {username} already."),
+        )
     }
 
     /// A body that is not a user record.
@@ -179,7 +226,11 @@ impl Problem {
     /// A body that is not a change of points.
     #[must_use]
     pub fn invalid_points(why: InvalidDocument) -> Self {
-        Self::invalid(Kind::InvalidPoints, "The body is not a valid change of points.", why)
+        Self::invalid(
+            Kind::InvalidPoints,
+            "The body is not a valid change of points.",
+            why,
+        )
     }
 
     fn invalid(kind: Kind, detail: &str, why: InvalidDocument) -> Self {
@@ -187,14 +238,20 @@ impl Problem {
             InvalidDocument::Malformed(why) => {
                 Self::new(Kind::MalformedJson, format!("The body is not JSON: {why}."))
             }
-            InvalidDocument::Invalid(faults) => Self { faults, ..Self::new(kind, detail) },
+            InvalidDocument::Invalid(faults) => Self {
+                faults,
+                ..Self::new(kind, detail)
+            },
         }
     }
 
     /// An idempotency key that came with another request before.
     #[must_use]
     pub fn idempotency_key_reused() -> Self {
-        Self::new(Kind::IdempotencyKeyReused, "Another request was sent under this idempotency key before.")
+        Self::new(
+            Kind::IdempotencyKeyReused,
+            "Another request was sent under this idempotency key before.",
+        )
     }
 
     /// The kind of the problem.
@@ -234,7 +291,9 @@ impl Problem {
         // Strings and numbers always serialize; a body that is empty would still have its status.
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = respond(status, "application/problem+json", json);
-        response.headers_mut().extend(self.header);
+        if let Some((name, value)) = self.header {
+            set(response.headers_mut(), name, &value);
+        }
         response
     }
 }
@@ -242,9 +301,10 @@ impl Problem {
 impl From<OutOfBounds> for Problem {
     fn from(error: OutOfBounds) -> Self {
         match error {
-            OutOfBounds::BelowZero => {
-                Self::new(Kind::InsufficientPoints, "The user has fewer points than are to be redeemed.")
-            }
+            OutOfBounds::BelowZero => Self::new(
+                Kind::InsufficientPoints,
+                "The user has fewer points than are to be redeemed.",
+            ),
             OutOfBounds::AboveMaximum => {
                 let detail = "would give the user more than 9007199254740991 points";
                 Self::invalid_points(InvalidDocument::Invalid(vec![Fault::of_member("points", detail)]))

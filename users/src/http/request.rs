@@ -70,10 +70,15 @@ impl Authorized {
         if !is_json(&headers) {
             return Err(Problem::unsupported_media_type("content-type: application/json"));
         }
-        if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        if headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|coding| coding != "identity")
+        {
             return Err(Problem::unsupported_media_type("no content-encoding"));
         }
-        let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let declared = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > BODY_LIMIT as u64) {
             return Err(Problem::body_too_large(BODY_LIMIT));
         }
@@ -105,7 +110,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = media_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match essence.split_once('/') {
         Some(("application", "json")) => true,
         Some((main, sub)) => is_token(main) && is_token(sub) && sub.len() > 5 && sub.ends_with("+json"),
@@ -115,7 +125,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Whether `text` is a `token` of RFC 9110, section 5.6.2.
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 #[cfg(test)]
@@ -138,7 +151,15 @@ mod tests {
         ] {
             assert!(is_json(&content_type(value)), "{value}");
         }
-        for value in ["", "json", "text/json", "application/json5", "application/+json", "a b/x+json", "/x+json"] {
+        for value in [
+            "",
+            "json",
+            "text/json",
+            "application/json5",
+            "application/+json",
+            "a b/x+json",
+            "/x+json",
+        ] {
             assert!(!is_json(&content_type(value)), "{value}");
         }
         assert!(!is_json(&HeaderMap::new()));
