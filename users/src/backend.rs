@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
     reason = "a component has one thread, so no future needs to be Send"
 )]
 pub trait Backend {
-    /// A compare-and-swap of one key, begun by reading it.
+    /// A compare-and-swap of one key.
     type Swap;
 
     /// The value of `key`.
@@ -30,14 +30,17 @@ pub trait Backend {
     /// Removes `key` at some later time, or never.
     fn remove_later(&self, key: String);
 
-    /// Reads `key` and begins a compare-and-swap.
-    async fn begin(&self, key: &str) -> Result<(Self::Swap, Option<Vec<u8>>), Unavailable>;
+    /// Begins a compare-and-swap of `key`.
+    async fn begin(&self, key: &str) -> Result<Self::Swap, Unavailable>;
 
-    /// Gives the key `value` if it has not changed since [`Backend::begin`].
+    /// The value of the key of `swap`, which is then written only if it is still this value.
+    async fn current(&self, swap: &Self::Swap) -> Result<Option<Vec<u8>>, Unavailable>;
+
+    /// Gives the key `value` if it has not changed since [`Backend::current`]. Returns none if that was done: over
+    /// another value, if the key was absent and the backend is `SQLite`.
     ///
-    /// `true` means that it was written: over another value, if the key was absent at `begin` and the backend is
-    /// `SQLite`. `false` and failure mean nothing: on Redis the value may have been written.
-    async fn swap(&self, swap: Self::Swap, value: Vec<u8>) -> Result<bool, Unavailable>;
+    /// Another swap, begun anew, or a failure means nothing: on Redis the value may have been written.
+    async fn swap(&self, swap: Self::Swap, value: Vec<u8>) -> Result<Option<Self::Swap>, Unavailable>;
 
     /// The time of day.
     async fn now(&self) -> SystemTime;

@@ -24,9 +24,9 @@ const FORMAT: u64 = 1;
 
 impl Envelope {
     /// How many of the newest operations an envelope never forgets.
-    pub const REMEMBERED: usize = 32;
+    pub const REMEMBERED: usize = 128;
     /// How many operations are forgotten at once, so that noting them elsewhere costs one commit for all.
-    const FORGOTTEN_AT_ONCE: usize = 16;
+    const FORGOTTEN_AT_ONCE: usize = 32;
 
     /// The envelope of a new user.
     #[must_use]
@@ -67,10 +67,16 @@ impl Envelope {
         &self.creation
     }
 
-    /// The newest operation; its id is the record's revision.
+    /// The revision of a record that `creation` has just created.
     #[must_use]
-    pub fn newest(&self) -> &Operation {
-        self.operations.last().unwrap_or(&self.creation)
+    pub fn first_revision(creation: &Operation) -> String {
+        revision(1, creation)
+    }
+
+    /// The record's revision: another one after each change.
+    #[must_use]
+    pub fn revision(&self) -> String {
+        revision(self.sequence, self.operations.last().unwrap_or(&self.creation))
     }
 
     /// When the record was last written, in whole milliseconds.
@@ -97,10 +103,16 @@ impl Envelope {
         self.sequence > 1 + self.operations.len() as u64
     }
 
-    /// Whether so many operations came after this envelope that `later` may have forgotten the one right after it.
+    /// Whether `operation` was the first to be applied to this envelope on its way to `later`. None if `later` has
+    /// forgotten which one was.
     #[must_use]
-    pub fn is_forgotten_by(&self, later: &Self) -> bool {
-        later.sequence > self.sequence + Self::REMEMBERED as u64
+    pub fn was_followed_by(&self, operation: &Operation, later: &Self) -> Option<bool> {
+        let since = usize::try_from(later.sequence.saturating_sub(self.sequence)).ok()?;
+        if since == 0 {
+            return Some(false);
+        }
+        let first = later.operations.len().checked_sub(since)?;
+        later.operations.get(first).map(|known| known == operation)
     }
 
     /// The stored form: a JSON object. Times are milliseconds since 1970, operations one string with blanks between.
@@ -149,6 +161,11 @@ impl Envelope {
             record: member("record")?.to_owned(),
         })
     }
+}
+
+/// A revision is never given twice: two writers that make the same sequence number differ in their operations.
+fn revision(sequence: u64, operation: &Operation) -> String {
+    format!("{sequence}-{}", operation.id())
 }
 
 fn milliseconds(time: SystemTime) -> u64 {
@@ -203,12 +220,12 @@ mod tests {
     fn new() -> Envelope {
         let user = User::from_client(br#"{"username":"john","points":1}"#).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        Envelope::new(&user, Operation::fresh([7, 0]), now)
+        Envelope::new(&user, Operation::fresh(7), now)
     }
 
     fn changed(envelope: &Envelope, number: u64) -> (Envelope, Vec<Operation>) {
         let user = User::from_stored(envelope.record()).unwrap();
-        envelope.changed_to(&user, Operation::fresh([number, 0]), envelope.changed)
+        envelope.changed_to(&user, Operation::fresh(number), envelope.changed)
     }
 
     #[test]
@@ -218,7 +235,7 @@ mod tests {
             String::from_utf8(envelope.to_bytes()).unwrap(),
             concat!(
                 r#"{"format":1,"sequence":1,"created":1700000000123,"changed":1700000000123,"#,
-                r#""creation":"000000000000000700000000","operations":"","#,
+                r#""creation":"000000000007","operations":"","#,
                 r#""record":{"username":"john","points":1}}"#
             )
         );
@@ -234,16 +251,29 @@ mod tests {
         let mut all_forgotten = 0;
         for number in 1..=200_u64 {
             let (next, forgotten) = changed(&newest, number);
-            assert!(next.find(&Operation::fresh([number, 0])).is_some());
-            assert_eq!(next.newest(), &Operation::fresh([number, 0]));
+            assert!(next.find(&Operation::fresh(number)).is_some());
+            assert_eq!(
+                newest.was_followed_by(&Operation::fresh(number), &next),
+                Some(true)
+            );
+            assert_eq!(newest.was_followed_by(&Operation::fresh(0), &next), Some(false));
+            assert_eq!(
+                newest.was_followed_by(&Operation::fresh(number), &newest),
+                Some(false)
+            );
+            assert_ne!(newest.revision(), next.revision());
             all_forgotten += forgotten.len();
             newest = next;
             let remembered = newest.operations.len();
             assert_eq!(remembered + all_forgotten, usize::try_from(number).unwrap());
             assert!(remembered >= Envelope::REMEMBERED.min(usize::try_from(number).unwrap()));
-            assert_eq!(first.is_forgotten_by(&newest), number > 32);
+            if number <= 128 {
+                assert_eq!(first.was_followed_by(&Operation::fresh(1), &newest), Some(true));
+                assert_eq!(first.was_followed_by(&Operation::fresh(2), &newest), Some(false));
+            }
         }
-        assert_eq!(newest.creation(), &Operation::fresh([7, 0]));
+        assert_eq!(newest.creation(), &Operation::fresh(7));
+        assert_eq!(first.was_followed_by(&Operation::fresh(1), &newest), None);
     }
 
     #[test]
@@ -263,7 +293,7 @@ mod tests {
         for (from, to, why) in [
             ("\"format\":1", "\"format\":7", Unreadable::Version(7)),
             ("\"sequence\":1", "\"sequence\":-1", Unreadable::Damaged),
-            ("0000000000000007", "x", Unreadable::Damaged),
+            ("000000000007", "x", Unreadable::Damaged),
             ("1700000000123", "18446744073709551615", Unreadable::Damaged),
         ] {
             assert_eq!(

@@ -77,16 +77,18 @@ impl Backend for Spin {
         }
     }
 
-    async fn begin(&self, key: &str) -> Result<(atomics::Cas, Option<Vec<u8>>), Unavailable> {
-        let swap = atomics::Cas::new(self.bucket()?, key).map_err(|_| Unavailable)?;
-        let value = swap.current().map_err(|_| Unavailable)?;
-        Ok((swap, value))
+    async fn begin(&self, key: &str) -> Result<atomics::Cas, Unavailable> {
+        atomics::Cas::new(self.bucket()?, key).map_err(|_| Unavailable)
     }
 
-    async fn swap(&self, swap: atomics::Cas, value: Vec<u8>) -> Result<bool, Unavailable> {
+    async fn current(&self, swap: &atomics::Cas) -> Result<Option<Vec<u8>>, Unavailable> {
+        swap.current().map_err(|_| Unavailable)
+    }
+
+    async fn swap(&self, swap: atomics::Cas, value: Vec<u8>) -> Result<Option<atomics::Cas>, Unavailable> {
         match atomics::swap(swap, &value) {
-            Ok(()) => Ok(true),
-            Err(atomics::CasError::CasFailed(_)) => Ok(false),
+            Ok(()) => Ok(None),
+            Err(atomics::CasError::CasFailed(next)) => Ok(Some(next)),
             Err(atomics::CasError::StoreError(_)) => Err(Unavailable),
         }
     }

@@ -17,7 +17,7 @@ const CLAIM_VALID: Duration = Duration::from_secs(10);
 /// How long the loser of a claim waits for the winner's record.
 const PATIENCE_WITH_WINNER: Duration = Duration::from_secs(1);
 /// How long one request goes on trying where others are in its way.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The users in a key-value store.
 pub struct Store<B>(B);
@@ -117,8 +117,8 @@ impl<B: Backend> Store<B> {
         claimed: SystemTime,
     ) -> Result<Option<Created>, StoreError> {
         let key = record_key(user.username());
-        let (swap, existing) = self.0.begin(&key).await?;
-        if let Some(existing) = parse(&key, existing)? {
+        let swap = self.0.begin(&key).await?;
+        if let Some(existing) = parse(&key, self.0.current(&swap).await?)? {
             return Ok(Some(Created::judge(&existing, operation)));
         }
         let now = self.0.now().await;
@@ -126,12 +126,29 @@ impl<B: Backend> Store<B> {
             return Ok(None);
         }
         let envelope = Envelope::new(user, operation.clone(), now);
-        if self.0.swap(swap, envelope.to_bytes()).await == Ok(true) {
-            return Ok(Some(Created::Created));
+        match self.swap(&key, swap, &envelope).await? {
+            None => Ok(Some(Created::Created)),
+            Some((_, standing)) => Ok(standing.map(|standing| Created::judge(&standing, operation))),
         }
-        // Redis says that it failed whether it wrote or not: what stands decides.
-        let standing = self.read(user.username()).await?;
-        Ok(standing.map(|standing| Created::judge(&standing, operation)))
+    }
+
+    /// Writes `envelope` under `key` if nothing else was written meanwhile. Returns none if that was done.
+    ///
+    /// Else nobody knows: Redis says that it failed whether it wrote or not. What stands now decides, so that is
+    /// returned, with a new compare-and-swap; it is read at once, before others can make it forget the operation.
+    async fn swap(
+        &self,
+        key: &str,
+        swap: B::Swap,
+        envelope: &Envelope,
+    ) -> Result<Option<(B::Swap, Option<Envelope>)>, StoreError> {
+        let next = match self.0.swap(swap, envelope.to_bytes()).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(next)) => next,
+            Err(Unavailable) => self.0.begin(key).await?,
+        };
+        let standing = parse(key, self.0.current(&next).await?)?;
+        Ok(Some((next, standing)))
     }
 
     /// Waits for the record that another creation of `username` is about to write.
@@ -161,9 +178,9 @@ impl<B: Backend> Store<B> {
     ) -> Result<Updated<E>, StoreError> {
         let key = record_key(username);
         let mut attempts = Attempts::new(&self.0, PATIENCE);
+        let mut swap = self.0.begin(&key).await?;
         loop {
-            let (swap, current) = self.0.begin(&key).await?;
-            let Some(current) = parse(&key, current)? else {
+            let Some(current) = parse(&key, self.0.current(&swap).await?)? else {
                 return Ok(Updated::NoSuchUser);
             };
             match self.earlier(&current, operation).await? {
@@ -179,23 +196,27 @@ impl<B: Backend> Store<B> {
             };
             let (changed, forgotten) = current.changed_to(&user, operation.clone(), self.0.now().await);
             self.note(forgotten).await?;
-            if self.0.swap(swap, changed.to_bytes()).await == Ok(true) {
+            let Some((next, standing)) = self.swap(&key, swap, &changed).await? else {
                 return Ok(Updated::Done(changed));
-            }
-            // Redis says that it failed whether it wrote or not: what stands decides.
-            let Some(standing) = self.read(username).await? else {
+            };
+            let Some(standing) = standing else {
                 return Ok(Updated::NoSuchUser);
             };
-            if let Some(Earlier::Same) = self.earlier(&standing, operation).await? {
-                return Ok(Updated::Done(standing));
-            }
-            if current.is_forgotten_by(&standing) {
-                // So many others came between that the operation could have been applied and forgotten since.
-                return Err(StoreError::Unavailable);
+            match current.was_followed_by(operation, &standing) {
+                Some(true) => return Ok(Updated::Done(standing)),
+                Some(false) => {}
+                // So many others came between that the record has forgotten what followed. A key's note tells.
+                None => {
+                    return match self.earlier(&standing, operation).await? {
+                        Some(Earlier::Same) => Ok(Updated::Done(standing)),
+                        _ => Err(StoreError::Unavailable),
+                    };
+                }
             }
             if !attempts.pause().await {
                 return Err(StoreError::TryAgain);
             }
+            swap = next;
         }
     }
 

@@ -1,0 +1,1 @@
+//! Each step of the protocol taken away in turn.
