@@ -36,7 +36,7 @@ impl fmt::Display for InvalidKey {
 
 impl std::error::Error for InvalidKey {}
 
-/// One write of one record. Its id is also the record's revision from that write to the next, and so its entity tag.
+/// One write of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     id: String,
@@ -45,16 +45,21 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// How many hexadecimal digits an id has: 96 bits.
-    const ID_LENGTH: usize = 24;
+    /// How many hexadecimal digits the id of an operation with a key has: 96 bits, since all keys share one space.
+    const KEYED_ID_LENGTH: usize = 24;
+    /// How many hexadecimal digits other ids have: 48 bits, since one is only ever compared with its rivals.
+    const FRESH_ID_LENGTH: usize = 12;
     /// How many hexadecimal digits a fingerprint has: 32 bits.
     const FINGERPRINT_LENGTH: usize = 8;
 
-    /// An operation that no other request shares, with an id of these random bits.
+    /// An operation that no other request shares. Of the random bits the lower 48 count.
     #[must_use]
-    pub fn fresh(random: [u64; 2]) -> Self {
-        let mut id = random.map(|bits| format!("{bits:016x}")).concat();
-        id.truncate(Self::ID_LENGTH);
+    pub fn fresh(random: u64) -> Self {
+        let id = format!(
+            "{:0width$x}",
+            random & 0xffff_ffff_ffff,
+            width = Self::FRESH_ID_LENGTH
+        );
         Self {
             id,
             fingerprint: None,
@@ -80,12 +85,12 @@ impl Operation {
     /// `scope` has no spaces in its parts, `request` is any text.
     fn keyed(scope: &[&str], request: &str) -> Self {
         Self {
-            id: hexadecimal(&scope.join(" "), Self::ID_LENGTH),
+            id: hexadecimal(&scope.join(" "), Self::KEYED_ID_LENGTH),
             fingerprint: Some(hexadecimal(request, Self::FINGERPRINT_LENGTH)),
         }
     }
 
-    /// The id: 24 hexadecimal digits.
+    /// The id: 24 hexadecimal digits if the operation has a key, else 12.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -123,9 +128,13 @@ impl FromStr for Operation {
                     .bytes()
                     .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         };
-        if is_hexadecimal(id, Self::ID_LENGTH)
-            && fingerprint.is_none_or(|text| is_hexadecimal(text, Self::FINGERPRINT_LENGTH))
-        {
+        let is_valid = match fingerprint {
+            Some(text) => {
+                is_hexadecimal(id, Self::KEYED_ID_LENGTH) && is_hexadecimal(text, Self::FINGERPRINT_LENGTH)
+            }
+            None => is_hexadecimal(id, Self::FRESH_ID_LENGTH),
+        };
+        if is_valid {
             Ok(Self {
                 id: id.to_owned(),
                 fingerprint: fingerprint.map(str::to_owned),
@@ -204,12 +213,9 @@ mod tests {
     #[test]
     fn the_stored_form_is_read_back() {
         for operation in [
-            Operation::fresh([0; 2]),
-            Operation::fresh([u64::MAX; 2]),
-            Operation {
-                fingerprint: Some("01234567".to_owned()),
-                ..Operation::fresh([0, 1])
-            },
+            Operation::fresh(0),
+            Operation::fresh(u64::MAX),
+            Operation::keyed(&["a", "b"], "c"),
         ] {
             assert_eq!(operation.to_string().parse(), Ok(operation));
         }
@@ -217,8 +223,10 @@ mod tests {
             "",
             ":",
             "0123",
+            "0123456789AB",
+            "0123456789ab:01234567",
+            "0123456789abcdef01234567",
             "0123456789abcdef01234567:",
-            "0123456789ABCDEF01234567",
         ] {
             assert_eq!(text.parse::<Operation>(), Err(NotAnOperation), "{text}");
         }

@@ -30,7 +30,7 @@ impl<B: Backend> Store<B> {
 
     /// An operation for a request that has no idempotency key.
     pub async fn operation(&self) -> Operation {
-        Operation::fresh([self.0.random().await, self.0.random().await])
+        Operation::fresh(self.0.random().await)
     }
 
     /// The user called `username`, if there is one.

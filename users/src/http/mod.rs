@@ -67,7 +67,11 @@ pub fn created(user: &User, operation: &Operation) -> Response {
         LOCATION,
         &format!("/user/{}", user.username()),
     );
-    set(response.headers_mut(), ETAG, &entity_tag(operation));
+    set(
+        response.headers_mut(),
+        ETAG,
+        &entity_tag(&Envelope::first_revision(operation)),
+    );
     response
 }
 
@@ -92,7 +96,7 @@ pub fn not_modified(envelope: &Envelope) -> Response {
 }
 
 fn set_validators(headers: &mut HeaderMap, envelope: &Envelope) {
-    set(headers, ETAG, &entity_tag(envelope.newest()));
+    set(headers, ETAG, &entity_tag(&envelope.revision()));
     set(
         headers,
         LAST_MODIFIED,
@@ -101,9 +105,9 @@ fn set_validators(headers: &mut HeaderMap, envelope: &Envelope) {
     set(headers, CACHE_CONTROL, "private, no-cache");
 }
 
-/// The strong entity tag of the revision that `operation` made (RFC 9110, section 8.8.3).
-fn entity_tag(operation: &Operation) -> String {
-    format!("\"{}\"", operation.id())
+/// The strong entity tag of a revision (RFC 9110, section 8.8.3).
+fn entity_tag(revision: &str) -> String {
+    format!("\"{revision}\"")
 }
 
 /// A response with a body. Its length is always given: without it Spin sends the body in chunks, which is slower.
