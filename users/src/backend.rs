@@ -1,5 +1,6 @@
 //! What the storage protocol asks of its surroundings: a key-value store as weak as Spin's, a clock, chance.
 
+use crate::congestion::Congestion;
 use std::time::{Duration, SystemTime};
 
 /// A key-value store, a clock and a source of chance.
@@ -41,6 +42,9 @@ pub trait Backend {
     ///
     /// Another swap, begun anew, or a failure means nothing: on Redis the value may have been written.
     async fn swap(&self, swap: Self::Swap, value: Vec<u8>) -> Result<Option<Self::Swap>, Unavailable>;
+
+    /// The congestion that the updates of this instance have met.
+    fn congestion(&self) -> &Congestion;
 
     /// The time of day.
     async fn now(&self) -> SystemTime;

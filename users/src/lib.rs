@@ -12,6 +12,7 @@ pub mod user;
 pub mod username;
 
 pub mod backend;
+pub mod congestion;
 pub mod envelope;
 pub mod operation;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The surroundings of a function on Spin. This file alone names Spin's key-value bindings.
 
 use crate::backend::{Backend, Unavailable};
+use crate::congestion::Congestion;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, batch, store};
 use spin_sdk::{key_value, wasip3};
 use std::cell::{OnceCell, RefCell};
@@ -91,6 +92,12 @@ impl Backend for Spin {
             Err(atomics::CasError::CasFailed(next)) => Ok(Some(next)),
             Err(atomics::CasError::StoreError(_)) => Err(Unavailable),
         }
+    }
+
+    fn congestion(&self) -> &Congestion {
+        // Of the instance, not of a request: that is its sense.
+        static CONGESTION: Congestion = Congestion::new();
+        &CONGESTION
     }
 
     async fn now(&self) -> SystemTime {

@@ -16,8 +16,10 @@ const CLAIM_PERIOD: Duration = Duration::from_mins(1);
 const CLAIM_VALID: Duration = Duration::from_secs(10);
 /// How long the loser of a claim waits for the winner's record.
 const PATIENCE_WITH_WINNER: Duration = Duration::from_secs(1);
+/// The longest pause between two looks at the store.
+const PAUSE: Duration = Duration::from_millis(32);
 /// How long one request goes on trying where others are in its way.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The users in a key-value store.
 pub struct Store<B>(B);
@@ -93,7 +95,7 @@ impl<B: Backend> Store<B> {
                 Ok(count) => break count,
                 // SQLite fails an increment that another process overtook. Trying again is safe whatever came of
                 // the failed one: it can turn a winner into a loser, but not a loser into a winner.
-                Err(Unavailable) if attempts.pause().await => {}
+                Err(Unavailable) if attempts.pause(PAUSE).await => {}
                 Err(Unavailable) => return Err(StoreError::Unavailable),
             }
         };
@@ -154,7 +156,7 @@ impl<B: Backend> Store<B> {
     /// Waits for the record that another creation of `username` is about to write.
     async fn await_winner(&self, username: &Username, operation: &Operation) -> Result<Created, StoreError> {
         let mut attempts = Attempts::new(&self.0, PATIENCE_WITH_WINNER);
-        while attempts.pause().await {
+        while attempts.pause(PAUSE).await {
             if let Some(existing) = self.read(username).await? {
                 return Ok(Created::judge(&existing, operation));
             }
@@ -178,6 +180,11 @@ impl<B: Backend> Store<B> {
     ) -> Result<Updated<E>, StoreError> {
         let key = record_key(username);
         let mut attempts = Attempts::new(&self.0, PATIENCE);
+        let congestion = self.0.congestion();
+        if congestion.level() > 0 {
+            // Whoever comes new into a crowd waits as well, or those who wait would starve.
+            attempts.pause(congestion.pause()).await;
+        }
         let mut swap = self.0.begin(&key).await?;
         loop {
             let Some(current) = parse(&key, self.0.current(&swap).await?)? else {
@@ -197,13 +204,17 @@ impl<B: Backend> Store<B> {
             let (changed, forgotten) = current.changed_to(&user, operation.clone(), self.0.now().await);
             self.note(forgotten).await?;
             let Some((next, standing)) = self.swap(&key, swap, &changed).await? else {
+                congestion.fall();
                 return Ok(Updated::Done(changed));
             };
             let Some(standing) = standing else {
                 return Ok(Updated::NoSuchUser);
             };
             match current.was_followed_by(operation, &standing) {
-                Some(true) => return Ok(Updated::Done(standing)),
+                Some(true) => {
+                    congestion.fall();
+                    return Ok(Updated::Done(standing));
+                }
                 Some(false) => {}
                 // So many others came between that the record has forgotten what followed. A key's note tells.
                 None => {
@@ -213,7 +224,8 @@ impl<B: Backend> Store<B> {
                     };
                 }
             }
-            if !attempts.pause().await {
+            congestion.rise();
+            if !attempts.pause(congestion.pause()).await {
                 return Err(StoreError::TryAgain);
             }
             swap = next;
@@ -324,41 +336,37 @@ impl From<Unavailable> for StoreError {
     }
 }
 
-/// The tries of one request: pauses between them that grow, with chance in them so that rivals come apart.
+/// The tries of one request, with pauses between them.
 struct Attempts<'a, B> {
     backend: &'a B,
     patience: Duration,
     since: Option<SystemTime>,
-    longest_pause: Duration,
 }
 
 impl<'a, B: Backend> Attempts<'a, B> {
-    const FIRST_PAUSE: Duration = Duration::from_millis(4);
-    const LONGEST_PAUSE: Duration = Duration::from_millis(128);
-
     fn new(backend: &'a B, patience: Duration) -> Self {
         Self {
             backend,
             patience,
             since: None,
-            longest_pause: Self::FIRST_PAUSE,
         }
     }
 
-    /// Waits before the next try. Returns whether there is to be one: not once patience, counted from the first
-    /// pause, is at its end.
-    async fn pause(&mut self) -> bool {
+    /// Pauses for up to `longest` before the next try; chance decides how long, so that rivals come apart, and the
+    /// longer a request has waited the less it waits, so that it does not starve. Returns whether there is to be a
+    /// next try: not once patience, counted from the first pause, is at its end.
+    async fn pause(&mut self, longest: Duration) -> bool {
         let now = self.backend.now().await;
         let waited = now
             .duration_since(*self.since.get_or_insert(now))
             .unwrap_or_default();
-        if waited >= self.patience {
+        let left = self.patience.saturating_sub(waited);
+        if left.is_zero() {
             return false;
         }
-        let [share, ..] = self.backend.random().await.to_be_bytes();
-        let pause = self.longest_pause * u32::from(share) / u32::from(u8::MAX);
-        self.backend.sleep(pause).await;
-        self.longest_pause = Self::LONGEST_PAUSE.min(self.longest_pause * 2);
+        let [chance, ..] = self.backend.random().await.to_be_bytes();
+        let share = left.as_secs_f32() / self.patience.as_secs_f32() * f32::from(chance) / f32::from(u8::MAX);
+        self.backend.sleep(longest.mul_f32(share)).await;
         true
     }
 }
