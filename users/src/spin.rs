@@ -47,7 +47,7 @@ impl Backend for Spin {
     }
 
     async fn exists(&self, key: &str) -> Result<bool, Unavailable> {
-        self.store().await?.exists(key).await.map_err(|_| Unavailable)
+        self.bucket()?.exists(key).map_err(|_| Unavailable)
     }
 
     async fn set_all(&self, values: Vec<(String, Vec<u8>)>) -> Result<(), Unavailable> {

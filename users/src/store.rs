@@ -365,8 +365,8 @@ impl<'a, B: Backend> Attempts<'a, B> {
             return false;
         }
         let [chance, ..] = self.backend.random().await.to_be_bytes();
-        let share = left.as_secs_f32() / self.patience.as_secs_f32() * f32::from(chance) / f32::from(u8::MAX);
-        self.backend.sleep(longest.mul_f32(share)).await;
+        let pause = longest.min(left / 8) * u32::from(chance) / u32::from(u8::MAX);
+        self.backend.sleep(pause).await;
         true
     }
 }
