@@ -1,0 +1,10 @@
+//! The promises of the application, each tested from outside.
+#![expect(clippy::panic, reason = "what helps the tests may fail them")]
+
+mod create;
+mod errors;
+mod get;
+mod host;
+mod independence;
+mod promote;
+mod transcript;

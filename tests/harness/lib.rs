@@ -1,0 +1,73 @@
+//! What the end-to-end tests drive the application with: hosts, stores, manifests, and an HTTP client.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let app = harness::App::start().await;
+//! app.create(r#"{"username":"johndoe"}"#).await.exactly(201, r#"{"username":"johndoe"}"#);
+//! app.get("/user/nobody").await.problem(404, "user-not-found");
+//! app.stop();
+//! # }
+//! ```
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::panic,
+    reason = "a test that cannot go on panics, and all this is part of tests"
+)]
+
+mod app;
+mod client;
+mod manifest;
+mod redis;
+mod state;
+
+use std::path::{Path, PathBuf};
+
+pub use app::{App, AppBuilder, Ended};
+pub use client::{Reply, read_to_end};
+pub use manifest::Manifest;
+pub use redis::Redis;
+pub use state::State;
+
+/// The folder that holds `spin.toml`.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are in a folder of the project")
+}
+
+/// Whether the tests run on Spin itself (`TEST_HOST=spin`) rather than on the embedded host.
+pub fn on_spin() -> bool {
+    match std::env::var("TEST_HOST").as_deref() {
+        Ok("spin") => true,
+        Ok("embedded") | Err(_) => false,
+        Ok(other) => panic!("TEST_HOST is spin or embedded, not {other}"),
+    }
+}
+
+/// Whether `cargo xtask test` could not get this program; says so, for the test to return at once.
+pub fn without(program: &str) -> bool {
+    let missing =
+        std::env::var("TESTS_WITHOUT").is_ok_and(|missing| missing.split(',').any(|name| name == program));
+    if missing {
+        eprintln!("left out: there is no {program} here");
+    }
+    missing
+}
+
+/// A function that traps on every request, to deploy in the place of another.
+pub fn trapping_function() -> PathBuf {
+    built("target/wasm32-wasip2/release/trapping_function.wasm")
+}
+
+/// Something that is built before the tests run.
+fn built(path: &str) -> PathBuf {
+    let path = root().join(path);
+    assert!(
+        path.exists(),
+        "{} is missing: `cargo xtask test` builds it",
+        path.display()
+    );
+    path
+}

@@ -1,0 +1,54 @@
+//! Builds the functions and the embedded host.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::{cargo, root, run, toolchain};
+
+/// The functions that `spin.toml` deploys, each under the name of its package as well.
+pub(crate) fn function_names() -> Result<Vec<String>> {
+    let path = root().join("spin.toml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let manifest: toml::Table = text
+        .parse()
+        .with_context(|| format!("{} is broken", path.display()))?;
+    let components = manifest.get("component").and_then(toml::Value::as_table);
+    Ok(components
+        .context("spin.toml has no components")?
+        .keys()
+        .cloned()
+        .collect())
+}
+
+/// Builds every function, to where `spin.toml` looks for it.
+pub(crate) fn functions() -> Result<()> {
+    toolchain::require_target()?;
+    println!("Building the functions …");
+    release(&function_names()?)
+}
+
+/// Builds the function that the tests deploy to see it trap.
+pub(crate) fn trapping_function() -> Result<()> {
+    println!("Building the function that traps, for the tests …");
+    release(&["trapping-function".to_owned()])
+}
+
+/// Builds the embedded host and says where it is.
+pub(crate) fn embedded_host() -> Result<PathBuf> {
+    println!("Building the embedded host (some minutes the first time) …");
+    run(into_target(&mut cargo()).args(["--profile", "host", "--package", "host"]))?;
+    Ok(root().join("target/host/host"))
+}
+
+fn release(packages: &[String]) -> Result<()> {
+    let mut cargo = cargo();
+    into_target(&mut cargo).args(["--release", "--target", toolchain::TARGET]);
+    run(cargo.args(packages.iter().flat_map(|package| ["--package", package])))
+}
+
+/// `spin.toml` names files in `target`, so that is where they go, also if cargo is set up to build elsewhere.
+fn into_target(cargo: &mut Command) -> &mut Command {
+    cargo.args(["build", "--target-dir"]).arg(root().join("target"))
+}

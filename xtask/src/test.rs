@@ -1,0 +1,18 @@
+//! Runs every test.
+
+use anyhow::Result;
+
+use crate::{build, cargo, run, tools};
+
+/// Builds what the tests start, gets the tools that they drive, and runs them.
+pub(crate) fn test(args: &[String]) -> Result<()> {
+    build::functions()?;
+    build::trapping_function()?;
+    build::embedded_host()?;
+    let missing = tools::missing()?;
+    println!("Running the tests …");
+    run(cargo()
+        .arg("test")
+        .args(args)
+        .env("TESTS_WITHOUT", missing.join(",")))
+}

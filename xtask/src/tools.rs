@@ -1,0 +1,79 @@
+//! The programs beside Rust that some of the tests drive.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::run;
+
+struct Tool {
+    program: &'static str,
+    /// The Debian package that holds it.
+    package: &'static str,
+    /// What is tested with it.
+    tests: &'static str,
+}
+
+const TOOLS: [Tool; 2] = [
+    Tool {
+        program: "redis-server",
+        package: "redis-server",
+        tests: "the functions on a Redis store",
+    },
+    Tool {
+        program: "nginx",
+        package: "nginx",
+        tests: "the functions behind a reverse proxy",
+    },
+];
+
+/// Installs the tools that are not here where that needs no question, and names those that are still missing.
+///
+/// Under `CI=true` a missing tool is an error: a test that is left out must not look like one that passed.
+pub(crate) fn missing() -> Result<Vec<&'static str>> {
+    let absent = || TOOLS.iter().filter(|tool| !is_installed(tool.program));
+    if absent().next().is_some() && may_install() {
+        println!("Installing what the tests need …");
+        let packages = absent().map(|tool| tool.package);
+        if let Err(error) =
+            apt_get(["update"]).and_then(|()| apt_get(["install"].into_iter().chain(packages)))
+        {
+            eprintln!("warning: {error:#}");
+        }
+    }
+    for tool in absent() {
+        eprintln!(
+            "warning: left out for want of {}: the tests of {}",
+            tool.program, tool.tests
+        );
+        eprintln!("         (Debian, Ubuntu: `apt-get install {}`)", tool.package);
+    }
+    let missing: Vec<_> = absent().map(|tool| tool.program).collect();
+    if !missing.is_empty() && std::env::var("CI").is_ok_and(|ci| ci == "true") {
+        bail!(
+            "CI runs all tests, and these programs are missing: {}",
+            missing.join(", ")
+        );
+    }
+    Ok(missing)
+}
+
+fn is_installed(program: &str) -> bool {
+    // Debian keeps servers where only root's PATH looks.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([Path::new("/usr/sbin").into()])
+        .any(|folder| folder.join(program).is_file())
+}
+
+fn may_install() -> bool {
+    rustix::process::geteuid().is_root() && Path::new("/etc/debian_version").exists()
+}
+
+fn apt_get<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    run(Command::new("apt-get")
+        .args(args)
+        .args(["--quiet", "--yes", "--no-install-recommends"])
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
