@@ -6,9 +6,7 @@ use std::time::Duration;
 /// The level of congestion that an instance has met lately.
 ///
 /// It decides how long updates pause. All updates of an instance share it, the newest too, so that nobody starves
-/// behind newcomers. It rises by two and falls by one: it settles where two of three tries succeed. That matters
-/// on Spin 4.1, where each try uses up one of an instance's 256 compare-and-swap handles, and an instance serves up
-/// to 128 requests.
+/// behind newcomers. It rises by two and falls by one, so it settles where two of three tries succeed.
 #[derive(Debug, Default)]
 pub struct Congestion(AtomicU32);
 

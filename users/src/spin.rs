@@ -5,12 +5,18 @@ use crate::congestion::Congestion;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, batch, store};
 use spin_sdk::{key_value, wasip3};
 use std::cell::{OnceCell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 /// The name of the one store that the functions use.
 const STORE: &str = "default";
 /// How long keys to be removed are gathered, so that one commit removes many.
 const GATHERING: Duration = Duration::from_millis(500);
+/// How long the store may take to answer. Spin itself goes on for more than a minute trying to reach a Redis server
+/// that is gone.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Spin's key-value store `default`, and the clocks and the randomness of WASI.
 #[derive(Default)]
@@ -24,38 +30,53 @@ pub struct Spin {
 impl Spin {
     async fn store(&self) -> Result<&key_value::Store, Unavailable> {
         if self.store.get().is_none() {
-            let store = key_value::Store::open(STORE).await.map_err(|_| Unavailable)?;
+            let store = in_time(key_value::Store::open(STORE)).await?;
             // A second opening that ran at the same time is as good.
             let _ = self.store.set(store);
         }
         self.store.get().ok_or(Unavailable)
     }
 
-    fn bucket(&self) -> Result<&store::Bucket, Unavailable> {
+    async fn bucket(&self) -> Result<&store::Bucket, Unavailable> {
         if self.bucket.get().is_none() {
+            // This interface blocks the instance for as long as it takes, so the other one finds out whether the
+            // store is there.
+            self.store().await?;
             let _ = self.bucket.set(store::open(STORE).map_err(|_| Unavailable)?);
         }
         self.bucket.get().ok_or(Unavailable)
     }
 }
 
+/// What `call` answers, if it answers before patience is at its end.
+async fn in_time<T>(call: impl Future<Output = Result<T, key_value::Error>>) -> Result<T, Unavailable> {
+    let mut call = pin!(call);
+    let mut end = pin!(spin_sdk::time::sleep(PATIENCE));
+    poll_fn(|context| match call.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(answer.map_err(|_| Unavailable)),
+        // Only now does the timer start: most calls never come here.
+        Poll::Pending => end.as_mut().poll(context).map(|()| Err(Unavailable)),
+    })
+    .await
+}
+
 impl Backend for Spin {
     type Swap = atomics::Cas;
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
-        self.store().await?.get(key).await.map_err(|_| Unavailable)
+        in_time(self.store().await?.get(key)).await
     }
 
     async fn exists(&self, key: &str) -> Result<bool, Unavailable> {
-        self.bucket()?.exists(key).map_err(|_| Unavailable)
+        self.bucket().await?.exists(key).map_err(|_| Unavailable)
     }
 
     async fn set_all(&self, values: Vec<(String, Vec<u8>)>) -> Result<(), Unavailable> {
-        batch::set_many(self.bucket()?, &values).map_err(|_| Unavailable)
+        batch::set_many(self.bucket().await?, &values).map_err(|_| Unavailable)
     }
 
     async fn increment(&self, key: &str) -> Result<i64, Unavailable> {
-        atomics::increment(self.bucket()?, key, 1).map_err(|_| Unavailable)
+        atomics::increment(self.bucket().await?, key, 1).map_err(|_| Unavailable)
     }
 
     fn remove_later(&self, key: String) {
@@ -79,7 +100,7 @@ impl Backend for Spin {
     }
 
     async fn begin(&self, key: &str) -> Result<atomics::Cas, Unavailable> {
-        atomics::Cas::new(self.bucket()?, key).map_err(|_| Unavailable)
+        atomics::Cas::new(self.bucket().await?, key).map_err(|_| Unavailable)
     }
 
     async fn current(&self, swap: &atomics::Cas) -> Result<Option<Vec<u8>>, Unavailable> {
