@@ -19,6 +19,7 @@
 mod app;
 mod client;
 mod manifest;
+mod nginx;
 mod redis;
 mod state;
 
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 pub use app::{App, AppBuilder, Ended};
 pub use client::{Reply, read_to_end};
 pub use manifest::Manifest;
+pub use nginx::Nginx;
 pub use redis::Redis;
 pub use state::State;
 

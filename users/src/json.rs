@@ -42,11 +42,15 @@ pub(crate) struct Object(Vec<(String, String)>);
 
 impl Object {
     /// Reads `bytes` as an I-JSON object (RFC 7493): UTF-8 without a byte-order mark, strings of whole characters,
-    /// no member name twice in one object; and, as RFC 8259 (section 9) allows, not nested without end.
+    /// no member name twice in one object; and, as RFC 8259 (section 9) allows, not nested without end. What the
+    /// object means is up to `interpret`, which adds the faults that it finds.
     ///
     /// # Errors
-    /// Where the text stops being JSON, or else everything in it that I-JSON forbids.
-    pub(crate) fn read_strictly(bytes: &[u8]) -> Result<Self, InvalidDocument> {
+    /// Where the text stops being JSON, or else every fault.
+    pub(crate) fn read_strictly<T>(
+        bytes: &[u8],
+        interpret: impl FnOnce(Self, &mut Vec<Fault>) -> Option<T>,
+    ) -> Result<T, InvalidDocument> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let lines = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n');
             let (line, column) = lines.fold((0, 0), |(line, _), text| (line + 1, text.len() + 1));
@@ -56,11 +60,17 @@ impl Object {
             serde_json::from_str(text).map_err(|error| InvalidDocument::Malformed(error.to_string()))?;
         let mut faults = Vec::new();
         check(document.get(), &mut String::new(), DEPTH_LIMIT, &mut faults);
-        match Self::read(document.get()) {
-            _ if !faults.is_empty() => Err(InvalidDocument::Invalid(faults)),
-            Ok(object) => Ok(object),
-            Err(_) => Err(InvalidDocument::Invalid(vec![fault("", "must be a JSON object")])),
-        }
+        let value = match Self::read(document.get()) {
+            Ok(object) => interpret(object, &mut faults),
+            Err(_) if faults.is_empty() => {
+                faults.push(fault("", "must be a JSON object"));
+                None
+            }
+            Err(_) => None,
+        };
+        value
+            .filter(|_| faults.is_empty())
+            .ok_or(InvalidDocument::Invalid(faults))
     }
 
     /// Reads a text that once passed [`Object::read_strictly`].
@@ -207,8 +217,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn read(bytes: &[u8]) -> Result<Object, InvalidDocument> {
+        Object::read_strictly(bytes, |object, _| Some(object))
+    }
+
     fn refusal(json: &str) -> InvalidDocument {
-        match Object::read_strictly(json.as_bytes()) {
+        match read(json.as_bytes()) {
             Ok(_) => panic!("accepted: {json}"),
             Err(refusal) => refusal,
         }
@@ -217,7 +231,7 @@ mod tests {
     #[test]
     fn members_keep_their_order_and_their_text() {
         let json = r#"{"b": 1.50e3, "a" : { "x":[ 1 ,2]} ,"\u0063":"\u00e9"}"#;
-        let mut object = Object::read_strictly(json.as_bytes()).unwrap();
+        let mut object = read(json.as_bytes()).unwrap();
         object.set("d", "4".to_owned());
         assert_eq!(
             object.to_json(),
@@ -225,7 +239,7 @@ mod tests {
         );
         object.set("a", "0".to_owned());
         assert_eq!(object.to_json(), r#"{"b":1.50e3,"a":0,"c":"\u00e9","d":4}"#);
-        assert_eq!(Object::read_strictly(b"{}").unwrap().to_json(), "{}");
+        assert_eq!(read(b"{}").unwrap().to_json(), "{}");
     }
 
     #[test]
@@ -239,7 +253,7 @@ mod tests {
             (b"{\n\"a\":\"\xff\"}", "line 2 column 6"),
             (b"{\"a\":\"\n\"}", "line 1 column 6"),
         ] {
-            match Object::read_strictly(text) {
+            match read(text) {
                 Err(InvalidDocument::Malformed(detail)) => {
                     assert!(detail.ends_with(place), "{detail}, not {place}");
                 }
@@ -258,7 +272,7 @@ mod tests {
     #[test]
     fn depth_has_a_limit() {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(Object::read_strictly(nested(63).as_bytes()).is_ok());
+        assert!(read(nested(63).as_bytes()).is_ok());
         assert_eq!(pointers(refusal(&nested(64))), [format!("/a{}", "/0".repeat(63))]);
         assert_eq!(
             pointers(refusal(&nested(8000))),
@@ -298,13 +312,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Object::read_strictly(&bytes);
+            let _ = read(&bytes);
         }
 
         #[test]
         fn what_was_read_reads_again(json in r#"\{("[a-z\\\\n]{0,3}":[0-9]{1,3}(,"[a-z]{4}": ?\[[0-9]?\])?)?\}"#) {
-            if let Ok(object) = Object::read_strictly(json.as_bytes()) {
-                prop_assert_eq!(Object::read_strictly(object.to_json().as_bytes()), Ok(object));
+            if let Ok(object) = read(json.as_bytes()) {
+                prop_assert_eq!(read(object.to_json().as_bytes()), Ok(object));
             }
         }
     }

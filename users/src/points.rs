@@ -73,23 +73,22 @@ impl Change {
     /// # Errors
     /// The body is not JSON, or not such an object; then every fault is listed.
     pub fn from_client(body: &[u8]) -> Result<Self, InvalidDocument> {
-        let members = Object::read_strictly(body)?;
-        let mut faults: Vec<_> = members
-            .names()
-            .filter(|name| *name != "points")
-            .map(|name| Fault::of_member(name, "must not be given: only points can be changed"))
-            .collect();
-        let change = match members.get("points") {
-            Some(value) if !json::is_number(value) => Err(InvalidNumber::NotAnInteger.to_string()),
-            Some(value) => Self::from_json_number(value).map_err(|error| error.to_string()),
-            None => Err("is required".to_owned()),
-        };
-        match change {
-            Ok(change) if faults.is_empty() => return Ok(change),
-            Ok(_) => {}
-            Err(detail) => faults.push(Fault::of_member("points", detail)),
-        }
-        Err(InvalidDocument::Invalid(faults))
+        Object::read_strictly(body, |members, faults| {
+            for name in members.names().filter(|name| *name != "points") {
+                faults.push(Fault::of_member(
+                    name,
+                    "must not be given: only points can be changed",
+                ));
+            }
+            let change = match members.get("points") {
+                Some(value) if !json::is_number(value) => Err(InvalidNumber::NotAnInteger.to_string()),
+                Some(value) => Self::from_json_number(value).map_err(|error| error.to_string()),
+                None => Err("is required".to_owned()),
+            };
+            change
+                .map_err(|detail| faults.push(Fault::of_member("points", detail)))
+                .ok()
+        })
     }
 
     /// Reads a JSON number (RFC 8259, section 6).

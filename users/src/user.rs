@@ -26,18 +26,15 @@ impl User {
     /// # Errors
     /// The body is not JSON, or not a user record; then every fault is listed.
     pub fn from_client(body: &[u8]) -> Result<Self, InvalidDocument> {
-        let members = Object::read_strictly(body)?;
-        let mut faults = Vec::new();
-        if members.get("status").is_some() {
-            faults.push(Fault::of_member(
-                "status",
-                "must not be given: promotion alone sets it",
-            ));
-        }
-        match Self::from_members(members, &mut faults) {
-            Some(user) if faults.is_empty() => Ok(user),
-            _ => Err(InvalidDocument::Invalid(faults)),
-        }
+        Object::read_strictly(body, |members, faults| {
+            if members.get("status").is_some() {
+                faults.push(Fault::of_member(
+                    "status",
+                    "must not be given: promotion alone sets it",
+                ));
+            }
+            Self::from_members(members, faults)
+        })
     }
 
     /// Reads a record that was stored.

@@ -1,0 +1,63 @@
+//! The body of `POST /user/points/{username}`, and numbers of points by themselves.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
+use users::http::Problem;
+use users::http::problem::Kind;
+use users::points::{Change, InvalidNumber, Points};
+
+fuzz_target!(|bytes: &[u8]| {
+    match Change::from_client(bytes) {
+        Ok(change) => is_a_change(change),
+        Err(why) => {
+            let kind = Problem::invalid_points(why).kind();
+            assert!(matches!(kind, Kind::MalformedJson | Kind::InvalidPoints));
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && is_number(text)
+    {
+        is_evaluated(text);
+    }
+});
+
+fn is_a_change(change: Change) {
+    let number = change.get();
+    assert!(number != 0 && number.abs() <= Points::MAX.get());
+    let body = format!("{{\"points\":{number}}}");
+    assert_eq!(Change::from_client(body.as_bytes()), Ok(change));
+
+    for before in [Points::ZERO, Points::MAX] {
+        if let Ok(after) = before.changed_by(change) {
+            assert_eq!(after.get() - before.get(), number);
+        }
+    }
+}
+
+/// Compares with the standard library's evaluation, which is exact but for the last bit of great or long numbers.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "integers up to 2^53 are exact"
+)]
+fn is_evaluated(text: &str) {
+    let Ok(value) = text.parse::<f64>() else {
+        panic!("a number to JSON alone: {text}");
+    };
+    match Points::from_json_number(text) {
+        Ok(points) => assert_eq!(points.get() as f64, value, "{text}"),
+        Err(InvalidNumber::OutOfRange) => {
+            assert!(value < 0.0 || value >= Points::MAX.get() as f64, "{text}");
+        }
+        Err(InvalidNumber::NotAnInteger) => assert!(text.contains(['.', 'e', 'E']), "{text}"),
+        Err(InvalidNumber::Zero) => panic!("zero points are points: {text}"),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+        && text.ends_with(|last: char| last.is_ascii_digit())
+        && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
