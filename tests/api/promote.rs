@@ -1,6 +1,6 @@
 //! `PUT /user/promote/:username`
 
-use harness::App;
+use harness::{App, Manifest};
 use http::Method;
 
 #[tokio::test]
@@ -72,4 +72,41 @@ async fn the_thresholds_are_variables() {
             &format!(r#"{{"username":"user{points}","points":{points},"status":"{status}"}}"#),
         );
     }
+}
+
+#[tokio::test]
+async fn thresholds_that_cannot_be_used_are_named() {
+    for (silver, gold, named) in [
+        ("50", "many", "gold_above"),
+        ("50", "", "gold_above"),
+        ("-1", "100", "silver_above"),
+        ("50", "9007199254740992", "gold_above"),
+        ("50", "50", "gold_above"),
+        ("100", "50", "gold_above"),
+    ] {
+        let app = App::builder()
+            .variable("silver_above", silver)
+            .variable("gold_above", gold)
+            .start()
+            .await;
+        let record = r#"{"username":"jane"}"#;
+        app.create(record).await.exactly(201, record);
+        let problem = app.put("/user/promote/jane").await.problem(500, "misconfigured");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with(&format!("The variable {named} ")),
+            "{silver} {gold}: {detail}"
+        );
+        app.get("/user/jane").await.exactly(200, record);
+    }
+}
+
+#[tokio::test]
+async fn thresholds_that_are_not_defined_are_the_standard_ones() {
+    let manifest = Manifest::shipped().set("promote-user", "variables", toml::Table::new());
+    let app = App::builder().manifest(&manifest).start().await;
+    app.create(r#"{"username":"jane","points":101}"#).await;
+    app.put("/user/promote/jane")
+        .await
+        .exactly(200, r#"{"username":"jane","points":101,"status":"Gold"}"#);
 }
