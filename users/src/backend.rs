@@ -38,7 +38,7 @@ pub trait Backend {
     async fn current(&self, swap: &Self::Swap) -> Result<Option<Vec<u8>>, Unavailable>;
 
     /// Gives the key `value` if it has not changed since [`Backend::current`]. Returns none if that was done: over
-    /// another value, if the key was absent and the backend is `SQLite`.
+    /// another value, if the key was absent and the backend is SQLite.
     ///
     /// Another swap, begun anew, or a failure means nothing: on Redis the value may have been written.
     async fn swap(&self, swap: Self::Swap, value: Vec<u8>) -> Result<Option<Self::Swap>, Unavailable>;

@@ -25,8 +25,9 @@ const FORMAT: u64 = 1;
 impl Envelope {
     /// How many of the newest operations an envelope never forgets.
     pub const REMEMBERED: usize = 128;
-    /// How many operations are forgotten at once, so that noting them elsewhere costs one commit for all.
-    const FORGOTTEN_AT_ONCE: usize = 32;
+    /// How many operations are forgotten at once, so that noting them elsewhere costs one commit for all. DynamoDB
+    /// takes no more.
+    const FORGOTTEN_AT_ONCE: usize = 25;
 
     /// The envelope of a new user.
     #[must_use]

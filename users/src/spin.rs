@@ -14,6 +14,8 @@ use std::time::{Duration, SystemTime};
 const STORE: &str = "default";
 /// How long keys to be removed are gathered, so that one commit removes many.
 const GATHERING: Duration = Duration::from_millis(500);
+/// How many keys are removed at once; DynamoDB takes no more.
+const REMOVED_AT_ONCE: usize = 25;
 /// How long the store may take to answer. Spin itself goes on for more than a minute trying to reach a Redis server
 /// that is gone.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -90,10 +92,14 @@ impl Backend for Spin {
         if is_first {
             wasip3::spawn(async {
                 spin_sdk::time::sleep(GATHERING).await;
-                let keys = GATHERED.take();
+                let mut keys = GATHERED.take();
+                keys.sort_unstable();
+                keys.dedup();
                 if let Ok(bucket) = store::open(STORE) {
-                    // What stays behind takes room, and does no harm.
-                    let _ = batch::delete_many(&bucket, &keys);
+                    for keys in keys.chunks(REMOVED_AT_ONCE) {
+                        // What stays behind takes room, and stops counting with its minute.
+                        let _ = batch::delete_many(&bucket, keys);
+                    }
                 }
             });
         }

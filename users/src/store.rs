@@ -1,6 +1,6 @@
 //! The storage protocol: how a user is created once and changed without loss, on a store that promises neither.
 //!
-//! `docs/CONSISTENCY.md` says why each step is there and what it costs; the model checker shows that none can go.
+//! `docs/CONSISTENCY.md` says why each step is there and what it costs; the model checker shows what goes wrong without it.
 
 use crate::backend::{Backend, Unavailable};
 use crate::envelope::{Envelope, Unreadable};
@@ -129,28 +129,20 @@ impl<B: Backend> Store<B> {
         }
         let envelope = Envelope::new(user, operation.clone(), now);
         match self.swap(&key, swap, &envelope).await? {
-            None => Ok(Some(Created::Created)),
-            Some((_, standing)) => Ok(standing.map(|standing| Created::judge(&standing, operation))),
+            Swapped::Written => Ok(Some(Created::Created)),
+            Swapped::Unknown(standing) => Ok(standing.map(|standing| Created::judge(&standing, operation))),
         }
     }
 
-    /// Writes `envelope` under `key` if nothing else was written meanwhile. Returns none if that was done.
-    ///
-    /// Else nobody knows: Redis says that it failed whether it wrote or not. What stands now decides, so that is
-    /// returned, with a new compare-and-swap; it is read at once, before others can make it forget the operation.
-    async fn swap(
-        &self,
-        key: &str,
-        swap: B::Swap,
-        envelope: &Envelope,
-    ) -> Result<Option<(B::Swap, Option<Envelope>)>, StoreError> {
+    /// Writes `envelope` under `key` if nothing else was written since `swap` was read.
+    async fn swap(&self, key: &str, swap: B::Swap, envelope: &Envelope) -> Result<Swapped, StoreError> {
         let next = match self.0.swap(swap, envelope.to_bytes()).await {
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(Swapped::Written),
             Ok(Some(next)) => next,
             Err(Unavailable) => self.0.begin(key).await?,
         };
         let standing = parse(key, self.0.current(&next).await?)?;
-        Ok(Some((next, standing)))
+        Ok(Swapped::Unknown(standing))
     }
 
     /// Waits for the record that another creation of `username` is about to write.
@@ -185,8 +177,9 @@ impl<B: Backend> Store<B> {
             // Whoever comes new into a crowd waits as well, or those who wait would starve.
             attempts.pause(congestion.pause()).await;
         }
-        let mut swap = self.0.begin(&key).await?;
         loop {
+            // A new one each time: on Redis one that was read before the pause would fail for any write since.
+            let swap = self.0.begin(&key).await?;
             let Some(current) = parse(&key, self.0.current(&swap).await?)? else {
                 return Ok(Updated::NoSuchUser);
             };
@@ -203,12 +196,13 @@ impl<B: Backend> Store<B> {
             };
             let (changed, forgotten) = current.changed_to(&user, operation.clone(), self.0.now().await);
             self.note(forgotten).await?;
-            let Some((next, standing)) = self.swap(&key, swap, &changed).await? else {
-                congestion.fall();
-                return Ok(Updated::Done(changed));
-            };
-            let Some(standing) = standing else {
-                return Ok(Updated::NoSuchUser);
+            let standing = match self.swap(&key, swap, &changed).await? {
+                Swapped::Written => {
+                    congestion.fall();
+                    return Ok(Updated::Done(changed));
+                }
+                Swapped::Unknown(Some(standing)) => standing,
+                Swapped::Unknown(None) => return Ok(Updated::NoSuchUser),
             };
             match current.was_followed_by(operation, &standing) {
                 Some(true) => {
@@ -228,7 +222,6 @@ impl<B: Backend> Store<B> {
             if !attempts.pause(congestion.pause()).await {
                 return Err(StoreError::TryAgain);
             }
-            swap = next;
         }
     }
 
@@ -290,6 +283,15 @@ impl Created {
             Self::Taken
         }
     }
+}
+
+/// How a compare-and-swap ended.
+enum Swapped {
+    /// The value was written.
+    Written,
+    /// Nobody knows: Redis says that it failed whether it wrote or not. What stands decides, so here it is, read at
+    /// once, before others can make it forget the operation.
+    Unknown(Option<Envelope>),
 }
 
 /// How an update ended.

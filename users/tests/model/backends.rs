@@ -1,7 +1,7 @@
 //! The world around the clients: a store that is as weak as each of Spin's, the clock, crashes and failures.
 
 use crate::client::{Ask, Fault, Next, Outcome, Point, Program, Reply, Text};
-use stateright::{Checker, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ pub(crate) enum Stored {
 
 pub(crate) type Contents = BTreeMap<Text, Stored>;
 
-/// An `increment` that is under way.
+/// An operation that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// Azure: to be patched. After a conflict the answer is the delta, whatever the total.
@@ -42,8 +42,10 @@ pub(crate) enum Step {
     Insert { conflict: bool },
     /// Azure: patched; the total is to be read.
     ReadTotal { conflict: bool },
-    /// DynamoDB: read; to be written if it still is what was read.
+    /// `DynamoDB`: read; to be written if it still is what was read.
     Write { read: Option<i64> },
+    /// Redis, or any other after a swap that did not write: Spin begins another swap before it answers.
+    Again,
 }
 
 /// What the store, or the connection to it, keeps of a client between two of its operations.
@@ -53,13 +55,23 @@ pub(crate) struct Session {
     step: Option<Step>,
 }
 
+impl Swap {
+    fn new(key: Text, store: &Contents) -> Self {
+        Self {
+            key,
+            found: store.get(&key).copied(),
+            is_overtaken: false,
+        }
+    }
+}
+
 /// A compare-and-swap that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Swap {
     key: Text,
     /// What the key had then.
     found: Option<Stored>,
-    /// Whether anything was written to the key since. SQLite does not know.
+    /// Whether anything was written to the key since. `SQLite` does not know.
     is_overtaken: bool,
 }
 
@@ -78,6 +90,8 @@ pub(crate) struct World {
     removals: BTreeSet<Text>,
     /// An index into [`Protocol::instants`].
     clock: usize,
+    /// How many of the clients that are alike have made their first increment or swap.
+    begun: usize,
     crashes: usize,
     failures: usize,
     /// Whether a record was written that had not grown out of the one before it.
@@ -85,12 +99,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn new(clients: Vec<Client>, store: Contents) -> Self {
+    pub(crate) fn new(clients: Vec<Client>, store: Contents) -> Self {
         Self {
             clients,
             store,
             removals: BTreeSet::new(),
             clock: 0,
+            begun: 0,
             crashes: 0,
             failures: 0,
             has_lost: false,
@@ -142,9 +157,12 @@ pub(crate) struct Protocol {
     /// The times, in seconds since 1970, that the clock shows one after the other. What happens between two of them
     /// happens at one of them, so they are the ones between which the protocol tells a difference.
     pub(crate) instants: &'static [u64],
-    /// The most seconds between the last look at the clock before a swap and the effect of that swap: the assumption
+    /// The most seconds between the last look at the clock before a write and the effect of that write: the assumption
     /// of *create*. The clock stands still rather than break it.
     pub(crate) in_flight: u64,
+    /// How many of the clients, the first ones, differ in nothing but their names. They make their first increment,
+    /// or if they make none their first swap, in the order of their numbers: any other order is this one renamed.
+    pub(crate) alike: usize,
     pub(crate) crashes: usize,
     pub(crate) failures: usize,
     pub(crate) always: fn() -> Vec<Property<Self>>,
@@ -160,37 +178,39 @@ impl Protocol {
             contents: Contents::new(),
             instants: &[0],
             in_flight: u64::MAX,
+            alike: 0,
             crashes: 0,
             failures: 0,
             always: Vec::new,
         }
     }
 
-    /// Visits every state, and returns the names of the properties that some state violates, with the way there.
-    pub(crate) fn violations(self) -> Vec<String> {
-        let (name, kind, fault, start) = (self.name, self.kind, self.fault, Instant::now());
-        let mut checker = self.checker().threads(2);
-        if fault.is_some() {
-            // One counterexample is enough.
-            checker = checker.finish_when(stateright::HasDiscoveries::Any);
-        }
-        let checker = checker.spawn_bfs().join();
+    /// Visits every state, until one violates a property. Returns which, and a short way there.
+    pub(crate) fn violation(self) -> Option<String> {
+        let start = Instant::now();
+        let title = match self.fault {
+            Some(fault) => format!("{:?}, {}, {fault:?}", self.kind, self.name),
+            None => format!("{:?}, {}", self.kind, self.name),
+        };
+        let checker = |model: Self| model.checker().threads(2).finish_when(HasDiscoveries::Any);
+        // Depth first takes far less memory, breadth first finds shorter ways.
+        let all = checker(self.clone()).spawn_dfs().join();
         println!(
-            "{kind:?}, {name}{}: {} unique states in {:.1} s",
-            fault.map_or(String::new(), |fault| format!(", {fault:?}")),
-            checker.unique_state_count(),
+            "{title}: {} unique states{} in {:.1} s",
+            all.unique_state_count(),
+            if all.discoveries().is_empty() {
+                ""
+            } else {
+                " until a violation"
+            },
             start.elapsed().as_secs_f32(),
         );
-        checker
-            .discoveries()
-            .into_iter()
-            .map(|(property, path)| {
-                format!(
-                    "{property} ({kind:?}, {name}, {fault:?})\n{}",
-                    trace(checker.model(), path)
-                )
-            })
-            .collect()
+        if all.discoveries().is_empty() {
+            return None;
+        }
+        let shortest = checker(self).spawn_bfs().join();
+        let (property, path) = shortest.discoveries().into_iter().next()?;
+        Some(format!("{title}: {property}\n{}", trace(shortest.model(), path)))
     }
 
     pub(crate) fn now(&self, world: &World) -> u64 {
@@ -218,19 +238,25 @@ impl Protocol {
             Ask::Get(key) => value(store.get(key)),
             Ask::Exists(key) => Reply::Flag(store.contains_key(key)),
             Ask::SetAll(values) => {
-                values
-                    .iter()
-                    .for_each(|(key, value)| world.write(self.kind, *key, *value));
+                for (key, value) in values {
+                    world.write(self.kind, *key, *value);
+                }
                 Reply::Done
             }
             Ask::Begin(key) => {
-                let found = store.get(key).copied();
-                session.swap = Some(Swap {
-                    key: *key,
-                    found,
-                    is_overtaken: false,
-                });
-                value(found.as_ref())
+                session.swap = Some(Swap::new(*key, store));
+                value(store.get(key))
+            }
+            Ask::Current(key) => {
+                // A second WATCH on Redis does not undo what the first has seen.
+                if self.kind != Kind::Redis || session.swap.is_none() {
+                    session.swap = Some(Swap::new(*key, store));
+                }
+                value(store.get(key))
+            }
+            Ask::Swap(key, _) if step == Some(Step::Again) => {
+                session.swap = Some(Swap::new(*key, store));
+                Reply::Flag(false)
             }
             Ask::Swap(key, value) => {
                 session.swap = None;
@@ -238,10 +264,17 @@ impl Protocol {
                     Kind::Sqlite => swap.found.is_none() || store.get(key) == swap.found.as_ref(),
                     Kind::Redis | Kind::Azure | Kind::Dynamo => !swap.is_overtaken,
                 });
+                let is_told = self.kind != Kind::Redis;
+                if !(writes && is_told) && how == How::Well {
+                    session.step = Some(Step::Again);
+                }
                 if writes {
                     world.write(self.kind, *key, *value);
                 }
-                Reply::Flag(writes && self.kind != Kind::Redis)
+                if !(writes && is_told) && how == How::Well {
+                    return None;
+                }
+                Reply::Flag(true)
             }
             Ask::Increment(key) => match self.increment(*key, step, store) {
                 Ok(reply) => reply,
@@ -282,7 +315,7 @@ impl Protocol {
             }),
             (Kind::Dynamo, None) => Err(Step::Write { read: count }),
             (_, Some(Step::Write { read })) if read != count => Ok(Reply::Failed),
-            (_, None | Some(Step::Insert { .. } | Step::Write { .. })) => {
+            (_, None | Some(Step::Insert { .. } | Step::Write { .. } | Step::Again)) => {
                 let count = count.unwrap_or(0) + 1;
                 store.insert(key, Stored::Counter(count));
                 Ok(Reply::Count(count))
@@ -290,31 +323,41 @@ impl Protocol {
         }
     }
 
-    /// Runs a program to its end, with nobody else about and without failures, on the `store` from the time `now` on.
-    /// What it wants to be removed later is removed at its end.
-    pub(crate) fn run_alone(&self, program: &Program, store: &mut Contents, mut now: u64) -> Outcome {
+    /// Runs a program to its end while all others stand still, without failures, from the time `now` on. What it wants
+    /// to be removed later is removed at its end.
+    pub(crate) fn run_alone(&self, program: &Program, world: &mut World, mut now: u64) -> Outcome {
+        let number = world.clients.len();
         let mut point = Point::start(program, self.fault);
-        let mut world = World::new(
-            vec![Client::Running(point, Session::default())],
-            std::mem::take(store),
-        );
-        let mut removals = BTreeSet::new();
+        let mut removals = BTreeSet::<Text>::new();
+        world.clients.push(Client::Running(point, Session::default()));
         loop {
             match point.next() {
                 Next::End(outcome) => {
-                    *store = world.store;
-                    store.retain(|key, _| !removals.contains(key));
+                    world.clients.pop();
+                    world.store.retain(|key, _| !removals.contains(key));
                     return *outcome;
                 }
                 Next::Ask(ask) => {
                     now += u64::from(point.has_paused());
-                    if let Some(reply) = self.perform(ask, How::Well, now, &mut world, 0) {
+                    if let Some(reply) = self.perform(ask, How::Well, now, world, number) {
                         point = point.after(reply);
                         removals.extend(point.removals());
                     }
                 }
             }
         }
+    }
+
+    /// Whether anything but the clients themselves can be in the way of a client.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.crashes > 0 || self.failures > 0 || self.instants.len() > 1
+    }
+
+    /// Whether no client does anything any more, except waiting in vain.
+    pub(crate) fn is_over(&self, world: &World) -> bool {
+        let is_over =
+            |client: &Client| !matches!(client, Client::Running(..)) || self.is_waiting(world, client);
+        world.clients.iter().all(is_over)
     }
 
     /// Whether a client does nothing any more but look whether the record has come.
@@ -349,15 +392,21 @@ impl Model for Protocol {
         let next_instant = self.instants.get(world.clock + 1);
         let mut may_tick = next_instant.is_some();
         for (number, client) in world.clients.iter().enumerate() {
-            let Client::Running(point, _) = client else {
+            let Client::Running(point, session) = client else {
                 continue;
             };
             let Next::Ask(ask) = point.next() else { continue };
             if world.crashes < self.crashes {
                 events.push(Event::Crash(number));
             }
-            if let (Ask::Swap(..), Some(last), Some(next)) = (ask, point.last_time(), next_instant) {
+            if let (Ask::Swap(..) | Ask::SetAll(_), None, Some(last), Some(next)) =
+                (ask, session.step, point.last_time(), next_instant)
+            {
                 may_tick &= next - last <= self.in_flight;
+            }
+            if number > world.begun && number < self.alike && matches!(ask, Ask::Increment(_) | Ask::Swap(..))
+            {
+                continue;
             }
             // Looking again while nothing has changed would lead to where the client is already.
             if !self.is_waiting(world, client) {
@@ -365,7 +414,10 @@ impl Model for Protocol {
             }
             if world.failures < self.failures && *ask != Ask::Now {
                 events.push(Event::Step(number, How::FailsUndone));
-                let has_effect = !matches!(ask, Ask::Get(_) | Ask::Exists(_) | Ask::Begin(_));
+                let has_effect = !matches!(
+                    ask,
+                    Ask::Get(_) | Ask::Exists(_) | Ask::Begin(_) | Ask::Current(_)
+                );
                 if has_effect && self.kind != Kind::Sqlite {
                     events.push(Event::Step(number, How::FailsDone));
                 }
@@ -395,10 +447,16 @@ impl Model for Protocol {
                 };
                 let Next::Ask(ask) = point.next() else { return None };
                 next.failures += usize::from(how != How::Well);
+                if number == world.begun && matches!(ask, Ask::Increment(_) | Ask::Swap(..)) {
+                    next.begun += 1;
+                }
                 if let Some(reply) = self.perform(ask, how, self.now(world), &mut next, number)
-                    && let Client::Running(point, _) = &mut next.clients[number]
+                    && let Client::Running(point, session) = &mut next.clients[number]
                 {
                     *point = point.after(reply);
+                    if !point.is_swapping() {
+                        session.swap = None;
+                    }
                     next.removals.extend(point.removals());
                     if let Next::End(outcome) = point.next() {
                         next.clients[number] = Client::Ended(*outcome);
@@ -411,6 +469,13 @@ impl Model for Protocol {
 
     fn properties(&self) -> Vec<Property<Self>> {
         (self.always)()
+    }
+}
+
+/// Fails if some state violates a property.
+pub(crate) fn holds(protocol: Protocol) {
+    if let Some(violation) = protocol.violation() {
+        panic!("{violation}");
     }
 }
 

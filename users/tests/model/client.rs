@@ -6,13 +6,14 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::{LazyLock, Mutex, OnceLock};
+use std::sync::{LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 use users::backend::{Backend, Unavailable};
+use users::congestion::Congestion;
 use users::envelope::Envelope;
 use users::operation::Operation;
-use users::points::{Change, Points};
+use users::points::{Change, OutOfBounds, Points};
 use users::store::{Created, Store, StoreError, Updated};
 use users::tier::Thresholds;
 use users::user::User;
@@ -23,7 +24,7 @@ pub(crate) struct Text(&'static Interned);
 
 struct Interned {
     bytes: Vec<u8>,
-    record: OnceLock<Option<Record>>,
+    record: Option<Record>,
 }
 
 impl Text {
@@ -33,7 +34,7 @@ impl Text {
         *all.entry(bytes.to_vec()).or_insert_with_key(|bytes| {
             Self(Box::leak(Box::new(Interned {
                 bytes: bytes.clone(),
-                record: OnceLock::new(),
+                record: Record::from_bytes(bytes),
             })))
         })
     }
@@ -44,10 +45,7 @@ impl Text {
 
     /// The user's record that it is, if it is one.
     pub(crate) fn record(self) -> Option<&'static Record> {
-        self.0
-            .record
-            .get_or_init(|| Record::from_bytes(&self.0.bytes))
-            .as_ref()
+        self.0.record.as_ref()
     }
 }
 
@@ -127,7 +125,10 @@ pub(crate) enum Ask {
     Exists(Text),
     SetAll(Vec<(Text, Text)>),
     Increment(Text),
+    /// The first look at the key of a compare-and-swap.
     Begin(Text),
+    /// Another look at it.
+    Current(Text),
     Swap(Text, Text),
     Now,
 }
@@ -176,7 +177,7 @@ impl Program {
     }
 
     async fn run(&self, store: &Store<Recorder>) -> Outcome {
-        let updated = match self {
+        let updated: Result<Updated<OutOfBounds>, _> = match self {
             Self::Create(user, operation) => {
                 return match store.create(user, operation).await {
                     Ok(Created::Created) => Outcome::Created,
@@ -264,7 +265,7 @@ pub(crate) enum Fault {
     LateNotes,
     /// It goes unnoticed that the operation may have been forgotten.
     NoLookAtSequence,
-    /// A fingerprint is taken for the right one.
+    /// Whatever fingerprint is found is taken for the own one.
     NoFingerprint,
 }
 
@@ -273,12 +274,13 @@ pub(crate) enum Fault {
 pub(crate) struct Point(&'static Node);
 
 struct Node {
-    program: Program,
+    program: &'static Program,
     fault: Option<Fault>,
     log: Vec<Reply>,
     next: Next,
     removals: Vec<Text>,
-    is_poll: bool,
+    has_paused: bool,
+    is_swapping: bool,
     after: Mutex<HashMap<Reply, Point>>,
 }
 
@@ -292,7 +294,10 @@ pub(crate) enum Next {
 impl Point {
     /// The start of a program.
     pub(crate) fn start(program: &Program, fault: Option<Fault>) -> Self {
-        Self::at(program, fault, Vec::new())
+        static ALL: LazyLock<Mutex<HashMap<String, Point>>> = LazyLock::new(Mutex::default);
+        let mut all = ALL.lock().unwrap();
+        *all.entry(format!("{program:?} {fault:?}"))
+            .or_insert_with(|| Self::at(Box::leak(Box::new(program.clone())), fault, Vec::new()))
     }
 
     /// The same program one reply later.
@@ -301,12 +306,12 @@ impl Point {
         *after.entry(reply).or_insert_with(|| {
             let mut log = self.0.log.clone();
             log.push(reply);
-            Self::at(&self.0.program, self.0.fault, log)
+            Self::at(self.0.program, self.0.fault, log)
         })
     }
 
     /// Runs `program` from its start to the end of `log`.
-    fn at(program: &Program, fault: Option<Fault>, log: Vec<Reply>) -> Self {
+    fn at(program: &'static Program, fault: Option<Fault>, log: Vec<Reply>) -> Self {
         let run = Rc::new(Run {
             log,
             ..Run::default()
@@ -315,19 +320,28 @@ impl Point {
             run: Rc::clone(&run),
             fault,
             operation: program.operation().clone(),
+            congestion: Congestion::new(),
         };
+        if let Program::Promote(..) = program {
+            // It comes into a crowd, and pauses before it begins.
+            recorder.congestion.rise();
+        }
         let store = Store::new(recorder);
-        let polled = pin!(program.run(&store)).poll(&mut Context::from_waker(Waker::noop()));
+        let mut running = pin!(program.run(&store));
+        let polled = running.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        // What the program still holds, it may still use.
+        let is_swapping = run.handles.get() > 0;
         let next = match polled {
             Poll::Ready(outcome) => Next::End(outcome),
             Poll::Pending => Next::Ask(run.pending.take().expect("a program waits for the store alone")),
         };
         Self(Box::leak(Box::new(Node {
-            program: program.clone(),
+            program,
             fault,
             next,
             removals: run.removals.take(),
-            is_poll: run.slept_after.get() == Some(run.log.len()),
+            is_swapping,
+            has_paused: run.slept_after.get() == Some(run.log.len()),
             log: run.log.clone(),
             after: Mutex::default(),
         })))
@@ -337,10 +351,6 @@ impl Point {
         &self.0.next
     }
 
-    pub(crate) fn operation(self) -> &'static Operation {
-        self.0.program.operation()
-    }
-
     /// The keys to be removed later that the last reply gave rise to.
     pub(crate) fn removals(self) -> &'static [Text] {
         &self.0.removals
@@ -348,7 +358,12 @@ impl Point {
 
     /// Whether the program has just paused.
     pub(crate) fn has_paused(self) -> bool {
-        self.0.is_poll
+        self.0.has_paused
+    }
+
+    /// Whether the program holds a compare-and-swap.
+    pub(crate) fn is_swapping(self) -> bool {
+        self.0.is_swapping
     }
 
     /// The time that the clock showed last.
@@ -391,13 +406,60 @@ struct Run {
     pending: Cell<Option<Ask>>,
     removals: RefCell<Vec<Text>>,
     slept_after: Cell<Option<usize>>,
+    sleeps: Cell<u64>,
+    /// How many compare-and-swaps there are.
+    handles: Cell<usize>,
     /// What the faults need to know: the first time told, the value that a swap began with, what was seen or put off.
     first_time: Cell<Option<u64>>,
-    begun: RefCell<Option<Option<Vec<u8>>>>,
-    swapped: Cell<bool>,
-    read_back: Cell<bool>,
+    current: RefCell<Option<Vec<u8>>>,
+    has_read: Cell<bool>,
+    has_begun: Cell<bool>,
+    has_swapped: Cell<bool>,
+    is_read_back: Cell<bool>,
     seen: RefCell<BTreeMap<Vec<u8>, bool>>,
     put_off: RefCell<Vec<(Text, Text)>>,
+}
+
+/// A compare-and-swap.
+struct Handle {
+    key: Text,
+    has_current: Cell<bool>,
+    run: Rc<Run>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.run.handles.update(|handles| handles - 1);
+    }
+}
+
+/// A stored record without its times: they decide nothing, and would make many states out of one.
+fn timeless(record: &[u8]) -> Vec<u8> {
+    let mut text = String::from_utf8(record.to_vec()).unwrap();
+    for member in [r#""created":"#, r#""changed":"#] {
+        let (before, after) = text.split_once(member).unwrap();
+        text = format!(
+            "{before}{member}0{}",
+            after.trim_start_matches(|c: char| c.is_ascii_digit())
+        );
+    }
+    text.into_bytes()
+}
+
+/// The stored record `new`, saying that it is no newer than `old` if it has forgotten what came in between.
+fn as_new_as(new: &[u8], old: Option<Vec<u8>>) -> Vec<u8> {
+    let mut envelope: serde_json::Value = serde_json::from_slice(new).unwrap();
+    let old: serde_json::Value = serde_json::from_slice(&old.unwrap()).unwrap();
+    let since = envelope["sequence"].as_u64().unwrap() - old["sequence"].as_u64().unwrap();
+    let remembered = envelope["operations"]
+        .as_str()
+        .unwrap()
+        .split_whitespace()
+        .count();
+    if since > remembered as u64 {
+        envelope["sequence"] = old["sequence"].clone();
+    }
+    envelope.to_string().into_bytes()
 }
 
 /// The backend of a program that is run from a log.
@@ -405,6 +467,7 @@ struct Recorder {
     run: Rc<Run>,
     fault: Option<Fault>,
     operation: Operation,
+    congestion: Congestion,
 }
 
 impl Recorder {
@@ -450,7 +513,11 @@ impl Recorder {
     /// `value` with the own operation under another name, so that the program does not recognize it; or back again.
     fn disguised(&self, value: &[u8], back: bool) -> Vec<u8> {
         let own = self.operation.to_string();
-        let other = format!("{:f<24}{}", "", &own[24..]);
+        let other = format!(
+            "{}{}",
+            "f".repeat(self.operation.id().len()),
+            &own[self.operation.id().len()..]
+        );
         let text = String::from_utf8(value.to_vec()).unwrap();
         if back {
             text.replacen(&other, &own, 1)
@@ -462,32 +529,20 @@ impl Recorder {
 }
 
 impl Backend for Recorder {
-    type Swap = Text;
+    type Swap = Handle;
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
         let value = self.ask_for_value(Ask::Get(Text::new(key.as_bytes()))).await?;
         let is_record = key.starts_with("user");
-        let begun = self.run.begun.borrow().clone();
-        let swapped = self.run.swapped.get();
         let is_lie = match self.fault {
-            Some(Fault::NoFirstRead) => is_record && begun.is_none(),
+            Some(Fault::NoFirstRead) => is_record && !self.run.has_read.replace(true),
             Some(Fault::NoPatience) => is_record && self.run.slept_after.get().is_some(),
-            Some(Fault::NoReadBack) => is_record && swapped && !self.run.read_back.replace(true),
-            Some(Fault::NoReadAfterSwap) => is_record && swapped,
-            Some(Fault::NoLookForNotes) if !is_record => return Ok(None),
+            Some(Fault::NoReadAfterSwap) => is_record && self.run.has_swapped.get(),
+            Some(Fault::NoLookForNotes) => !is_record,
             _ => false,
         };
         if is_lie {
-            return Ok(begun.flatten());
-        }
-        if self.has(Fault::NoLookAtSequence)
-            && is_record
-            && let Some(value) = &value
-        {
-            let text = String::from_utf8(value.clone()).unwrap();
-            let (before, after) = text.split_once(r#""sequence":"#).unwrap();
-            let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
-            return Ok(Some(format!(r#"{before}"sequence":1{rest}"#).into_bytes()));
+            return Ok(None);
         }
         if self.has(Fault::NoFingerprint) && !is_record && value.is_some() {
             return Ok(self
@@ -562,41 +617,66 @@ impl Backend for Recorder {
         }
     }
 
-    async fn begin(&self, key: &str) -> Result<(Text, Option<Vec<u8>>), Unavailable> {
-        let key = Text::new(key.as_bytes());
-        let mut value = self.ask_for_value(Ask::Begin(key)).await?;
-        match self.fault {
-            Some(Fault::NoSecondRead) => value = None,
-            Some(Fault::NoLookForOwn) => value = value.map(|value| self.disguised(&value, false)),
-            _ => {}
-        }
-        *self.run.begun.borrow_mut() = Some(value.clone());
-        Ok((key, value))
+    async fn begin(&self, key: &str) -> Result<Handle, Unavailable> {
+        // It changes nothing, and if it fails that is as if the first look at the key did.
+        self.run.handles.update(|handles| handles + 1);
+        Ok(Handle {
+            key: Text::new(key.as_bytes()),
+            has_current: Cell::new(false),
+            run: Rc::clone(&self.run),
+        })
     }
 
-    async fn swap(&self, key: Text, value: Vec<u8>) -> Result<bool, Unavailable> {
+    async fn current(&self, swap: &Handle) -> Result<Option<Vec<u8>>, Unavailable> {
+        let value = if swap.has_current.replace(true) {
+            self.ask_for_value(Ask::Current(swap.key)).await?
+        } else {
+            self.ask_for_value(Ask::Begin(swap.key)).await?
+        };
+        let before = self.run.current.replace(value.clone());
+        let has_swapped = self.run.has_swapped.get();
+        let is_read_back = self.run.is_read_back.replace(false);
+        self.run.has_begun.set(true);
+        Ok(match self.fault {
+            Some(Fault::NoSecondRead) if !is_read_back => None,
+            Some(Fault::NoReadBack) if is_read_back => self.run.current.replace(before.clone()).and(before),
+            Some(Fault::NoReadAfterSwap) if has_swapped => {
+                self.run.current.replace(before.clone()).and(before)
+            }
+            Some(Fault::NoLookForOwn) if !is_read_back => value.map(|value| self.disguised(&value, false)),
+            Some(Fault::NoLookAtSequence) if is_read_back => value.map(|value| as_new_as(&value, before)),
+            _ => value,
+        })
+    }
+
+    async fn swap(&self, swap: Handle, value: Vec<u8>) -> Result<Option<Handle>, Unavailable> {
         let value = if self.has(Fault::NoLookForOwn) {
             self.disguised(&value, true)
         } else {
             value
         };
-        let value = Text::new(&value);
+        let value = Text::new(&timeless(&value));
         let swapped = if self.has(Fault::SetForSwap) {
-            self.ask_to_set(vec![(key, value)]).await.map(|()| true)
+            self.ask_to_set(vec![(swap.key, value)]).await.map(|()| true)
         } else {
-            self.ask_whether(Ask::Swap(key, value)).await
+            self.ask_whether(Ask::Swap(swap.key, value)).await
         };
-        self.run.swapped.set(true);
-        self.run.read_back.set(false);
+        self.run.has_swapped.set(true);
+        self.run.is_read_back.set(true);
         let put_off = self.run.put_off.take();
         if !put_off.is_empty() {
             self.ask_to_set(put_off).await?;
         }
-        match self.fault {
-            Some(Fault::EverySwapBelieved) => Ok(true),
-            Some(Fault::NoSwapBelieved) => Ok(false),
-            _ => swapped,
-        }
+        let is_written = match self.fault {
+            Some(Fault::EverySwapBelieved) => true,
+            Some(Fault::NoSwapBelieved) => false,
+            _ => swapped?,
+        };
+        Ok(if is_written { None } else { Some(swap) })
+    }
+
+    fn congestion(&self) -> &Congestion {
+        &self.congestion
     }
 
     async fn now(&self) -> SystemTime {
@@ -605,11 +685,14 @@ impl Backend for Recorder {
         };
         let first = self.run.first_time.get().unwrap_or(now);
         self.run.first_time.set(Some(first));
-        if self.has(Fault::NoAgeCheck) && self.run.begun.borrow().is_some() {
+        if self.has(Fault::NoAgeCheck) && self.run.has_begun.get() {
             now = first;
         }
-        if self.has(Fault::NoPatience) && self.run.slept_after.get().is_some() {
-            now += 3600;
+        let is_blind =
+            self.has(Fault::NoPatience) || self.has(Fault::NoReadAfterSwap) && self.run.has_swapped.get();
+        if is_blind {
+            // Who never finds anything would look for ever while the clock stands.
+            now += 3600 * self.run.sleeps.get();
         }
         SystemTime::UNIX_EPOCH + Duration::from_secs(now)
     }
@@ -619,6 +702,7 @@ impl Backend for Recorder {
     }
 
     async fn sleep(&self, _: Duration) {
+        self.run.sleeps.update(|sleeps| sleeps + 1);
         self.run.slept_after.set(Some(self.run.answered.get()));
     }
 }

@@ -16,4 +16,6 @@ mod creates;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod updates;
