@@ -11,7 +11,7 @@ fn text(reply: &Reply) -> String {
         .iter()
         .filter(|(name, _)| *name != "date")
         .map(|(name, value)| {
-            let value = value.to_str().unwrap();
+            let value = String::from_utf8_lossy(value.as_bytes());
             match (name.as_str(), value.split_once('-')) {
                 ("last-modified", _) => format!("{name}: …"),
                 ("etag", Some((sequence, _))) => format!("{name}: {sequence}-…\""),

@@ -25,10 +25,11 @@ impl Nginx {
         let port = free_port();
         let directory = TempDir::new().expect("a temporary directory");
         let path = directory.path().display();
-        let servers: String = apps
+        let servers: Vec<_> = apps
             .iter()
             .map(|app| format!("server {};", app.address()))
             .collect();
+        let servers = servers.concat();
         let config = format!(
             "daemon off; master_process off; error_log {path}/error.log; pid {path}/pid;
             events {{ worker_connections 512; }}
