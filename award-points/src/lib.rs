@@ -13,7 +13,7 @@ async fn award_points(request: Request) -> Response {
     http::serve(request, &[Method::POST], answer).await
 }
 
-async fn answer(request: Authorized) -> Result<Response, Problem> {
+async fn answer(request: Authorized<'_>) -> Result<Response, Problem> {
     let username = request.username()?;
     let preconditions = request.preconditions()?;
     let key = request.idempotency_key()?;

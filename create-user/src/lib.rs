@@ -13,7 +13,7 @@ async fn create_user(request: Request) -> Response {
     http::serve(request, &[Method::POST], answer).await
 }
 
-async fn answer(request: Authorized) -> Result<Response, Problem> {
+async fn answer(request: Authorized<'_>) -> Result<Response, Problem> {
     let key = request.idempotency_key()?;
     let user = User::from_client(&request.json_body().await?).map_err(Problem::invalid_user)?;
     let store = Store::new(Spin::default());

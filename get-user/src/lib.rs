@@ -11,7 +11,7 @@ async fn get_user(request: Request) -> Response {
     http::serve(request, &[Method::GET, Method::HEAD], answer).await
 }
 
-async fn answer(request: Authorized) -> Result<Response, Problem> {
+async fn answer(request: Authorized<'_>) -> Result<Response, Problem> {
     let username = request.username()?;
     let preconditions = request.preconditions()?;
     let record = Store::new(Spin::default()).read(&username).await?;

@@ -12,7 +12,7 @@ async fn promote_user(request: Request) -> Response {
     http::serve(request, &[Method::PUT], answer).await
 }
 
-async fn answer(request: Authorized) -> Result<Response, Problem> {
+async fn answer(request: Authorized<'_>) -> Result<Response, Problem> {
     let username = request.username()?;
     let preconditions = request.preconditions()?;
     let thresholds = settings::thresholds().await?;

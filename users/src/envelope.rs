@@ -150,15 +150,21 @@ impl Envelope {
         if format != FORMAT {
             return Err(Unreadable::Version(format));
         }
+        let sequence = number("sequence")?;
+        let operations = string("operations")?
+            .split_ascii_whitespace()
+            .map(operation)
+            .collect::<Result<Vec<_>, _>>()?;
+        // The creation and all operations count, and there has to be a number for the next one.
+        if sequence <= operations.len() as u64 || sequence == u64::MAX {
+            return Err(Unreadable::Damaged);
+        }
         Ok(Self {
-            sequence: number("sequence")?,
+            sequence,
             created: time(number("created")?)?,
             changed: time(number("changed")?)?,
             creation: operation(&string("creation")?)?,
-            operations: string("operations")?
-                .split_ascii_whitespace()
-                .map(operation)
-                .collect::<Result<_, _>>()?,
+            operations,
             record: member("record")?.to_owned(),
         })
     }
@@ -294,6 +300,12 @@ mod tests {
         for (from, to, why) in [
             ("\"format\":1", "\"format\":7", Unreadable::Version(7)),
             ("\"sequence\":1", "\"sequence\":-1", Unreadable::Damaged),
+            ("\"sequence\":1", "\"sequence\":0", Unreadable::Damaged),
+            (
+                "\"sequence\":1",
+                "\"sequence\":18446744073709551615",
+                Unreadable::Damaged,
+            ),
             ("000000000007", "x", Unreadable::Damaged),
             ("1700000000123", "18446744073709551615", Unreadable::Damaged),
         ] {

@@ -159,6 +159,10 @@ impl<'de> Deserialize<'de> for Object {
 /// How many levels of arrays and objects a document may have.
 const DEPTH_LIMIT: usize = 64;
 
+/// The most faults of form that are listed, and the most bytes of pointers to them.
+const MOST_FAULTS: usize = 100;
+const LONGEST_POINTERS: usize = 64 * 1024;
+
 /// Notes what I-JSON forbids in `value`, which is JSON and stands at `pointer`.
 fn check(value: &str, pointer: &mut String, depth_left: usize, faults: &mut Vec<Fault>) {
     let detail = match value.as_bytes().first() {
@@ -171,7 +175,7 @@ fn check(value: &str, pointer: &mut String, depth_left: usize, faults: &mut Vec<
                     check_part(name, value, pointer, depth_left, faults);
                     if !names.insert(name) {
                         let length = push_reference_token(pointer, name);
-                        faults.push(fault(pointer, "must not be given twice"));
+                        note(faults, pointer, "must not be given twice");
                         pointer.truncate(length);
                     }
                 }
@@ -188,13 +192,22 @@ fn check(value: &str, pointer: &mut String, depth_left: usize, faults: &mut Vec<
         }
         _ => return,
     };
-    faults.push(fault(pointer, detail));
+    note(faults, pointer, detail);
 }
 
 fn check_part(token: &str, value: &str, pointer: &mut String, depth_left: usize, faults: &mut Vec<Fault>) {
     let length = push_reference_token(pointer, token);
     check(value, pointer, depth_left - 1, faults);
     pointer.truncate(length);
+}
+
+/// Adds a fault of form, as long as the list is not out of all proportion to the document: a pointer repeats every
+/// name above it, so a small document could ask for many megabytes of them.
+fn note(faults: &mut Vec<Fault>, pointer: &str, detail: &str) {
+    let listed: usize = faults.iter().map(|fault| fault.pointer.len()).sum();
+    if faults.is_empty() || (faults.len() < MOST_FAULTS && listed + pointer.len() <= LONGEST_POINTERS) {
+        faults.push(fault(pointer, detail));
+    }
 }
 
 fn fault(pointer: &str, detail: &str) -> Fault {
@@ -307,6 +320,21 @@ mod tests {
                 }])
             );
         }
+    }
+
+    #[test]
+    fn the_list_of_faults_stays_in_proportion() {
+        let name = "~".repeat(8000);
+        let json = format!(
+            "{{\"{name}\":{}{}{}}}",
+            "[".repeat(63),
+            "[],".repeat(2000) + "[]",
+            "]".repeat(63)
+        );
+        let length: usize = pointers(refusal(&json)).iter().map(String::len).sum();
+        assert!((1..=LONGEST_POINTERS).contains(&length), "{length}");
+        let twice = "\"a\":1,".repeat(1000) + "\"a\":1";
+        assert_eq!(pointers(refusal(&format!("{{{twice}}}"))).len(), MOST_FAULTS);
     }
 
     proptest! {

@@ -130,19 +130,21 @@ impl<B: Backend> Store<B> {
         let envelope = Envelope::new(user, operation.clone(), now);
         match self.swap(&key, swap, &envelope).await? {
             Swapped::Written => Ok(Some(Created::Created)),
-            Swapped::Unknown(standing) => Ok(standing.map(|standing| Created::judge(&standing, operation))),
+            Swapped::Unknown { standing, .. } => {
+                Ok(standing.map(|standing| Created::judge(&standing, operation)))
+            }
         }
     }
 
     /// Writes `envelope` under `key` if nothing else was written since `swap` was read.
     async fn swap(&self, key: &str, swap: B::Swap, envelope: &Envelope) -> Result<Swapped, StoreError> {
-        let next = match self.0.swap(swap, envelope.to_bytes()).await {
+        let (next, failed) = match self.0.swap(swap, envelope.to_bytes()).await {
             Ok(None) => return Ok(Swapped::Written),
-            Ok(Some(next)) => next,
-            Err(Unavailable) => self.0.begin(key).await?,
+            Ok(Some(next)) => (next, false),
+            Err(Unavailable) => (self.0.begin(key).await?, true),
         };
         let standing = parse(key, self.0.current(&next).await?)?;
-        Ok(Swapped::Unknown(standing))
+        Ok(Swapped::Unknown { standing, failed })
     }
 
     /// Waits for the record that another creation of `username` is about to write.
@@ -173,6 +175,7 @@ impl<B: Backend> Store<B> {
         let key = record_key(username);
         let mut attempts = Attempts::new(&self.0, PATIENCE);
         let congestion = self.0.congestion();
+        let mut has_failed = false;
         if congestion.level() > 0 {
             // Whoever comes new into a crowd waits as well, or those who wait would starve.
             attempts.pause(congestion.pause()).await;
@@ -196,20 +199,25 @@ impl<B: Backend> Store<B> {
             };
             let (changed, forgotten) = current.changed_to(&user, operation.clone(), self.0.now().await);
             self.note(forgotten).await?;
-            let standing = match self.swap(&key, swap, &changed).await? {
+            let (standing, failed) = match self.swap(&key, swap, &changed).await? {
                 Swapped::Written => {
                     congestion.fall();
                     return Ok(Updated::Done(changed));
                 }
-                Swapped::Unknown(Some(standing)) => standing,
-                Swapped::Unknown(None) => return Ok(Updated::NoSuchUser),
+                Swapped::Unknown {
+                    standing: Some(standing),
+                    failed,
+                } => (standing, failed),
+                Swapped::Unknown { standing: None, .. } => return Ok(Updated::NoSuchUser),
             };
             match current.was_followed_by(operation, &standing) {
                 Some(true) => {
                     congestion.fall();
                     return Ok(Updated::Done(standing));
                 }
-                Some(false) => {}
+                // Not a rival, but a disk that is full, or the like: that does not pass by waiting.
+                Some(false) if failed && has_failed => return Err(StoreError::Unavailable),
+                Some(false) => has_failed |= failed,
                 // So many others came between that the record has forgotten what followed. A key's note tells.
                 None => {
                     return match self.earlier(&standing, operation).await? {
@@ -289,9 +297,13 @@ impl Created {
 enum Swapped {
     /// The value was written.
     Written,
-    /// Nobody knows: Redis says that it failed whether it wrote or not. What stands decides, so here it is, read at
-    /// once, before others can make it forget the operation.
-    Unknown(Option<Envelope>),
+    /// Nobody knows: Redis says that it failed whether it wrote or not.
+    Unknown {
+        /// What stands, which decides; it was read at once, before others could make it forget the operation.
+        standing: Option<Envelope>,
+        /// Whether the store itself failed.
+        failed: bool,
+    },
 }
 
 /// How an update ended.

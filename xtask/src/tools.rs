@@ -15,7 +15,7 @@ struct Tool {
     tests: &'static str,
 }
 
-const TOOLS: [Tool; 2] = [
+const TOOLS: [Tool; 3] = [
     Tool {
         program: "redis-server",
         package: "redis-server",
@@ -25,6 +25,11 @@ const TOOLS: [Tool; 2] = [
         program: "nginx",
         package: "nginx",
         tests: "the functions behind a reverse proxy",
+    },
+    Tool {
+        program: "python3",
+        package: "python3-venv",
+        tests: "the functions against their description",
     },
 ];
 

@@ -69,6 +69,8 @@ fn is_from_this_machine(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
     use crate::http::problem::Kind;
+    use http::HeaderValue;
+    use proptest::prelude::*;
 
     fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
         fields
@@ -180,5 +182,31 @@ mod tests {
     fn the_refusal_names_the_variable_to_set() {
         let problem = judge(&Tokens::default(), &Method::GET, &HeaderMap::new()).unwrap_err();
         assert!(problem.detail().contains("write_tokens"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_known_or_refused(scheme in "(bearer|Bearer|BEARER|Basic|)", gap in " {0,2}", rest in "[rwx ]{0,3}") {
+            let value = format!("{scheme}{gap}{rest}");
+            let bearer = scheme.eq_ignore_ascii_case("bearer") && (!gap.is_empty() || rest.starts_with(' '));
+            let judged = |method| verdict(&["r"], &["w"], method, &[("authorization", &value)]);
+            let (read, write) = match rest.trim_matches(' ') {
+                "w" if bearer => (None, None),
+                "r" if bearer => (None, Some(Kind::Forbidden)),
+                _ => (Some(Kind::Unauthenticated), Some(Kind::Unauthenticated)),
+            };
+            prop_assert_eq!((judged(&Method::GET), judged(&Method::PUT)), (read, write));
+        }
+
+        #[test]
+        fn any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let tokens = Tokens { write: vec!["not among them: no token has blanks".to_owned()], ..Tokens::default() };
+                let headers = HeaderMap::from_iter([(AUTHORIZATION, value.clone())]);
+                prop_assert!(judge(&tokens, &Method::GET, &headers).is_err());
+                let headers = HeaderMap::from_iter([("spin-client-addr".parse().unwrap(), value)]);
+                prop_assert!(judge(&Tokens::default(), &Method::GET, &headers).is_err());
+            }
+        }
     }
 }

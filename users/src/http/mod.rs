@@ -14,8 +14,10 @@ use crate::operation::Operation;
 use crate::user::User;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use spin_sdk::http::{FullBody, Request};
+use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 
 /// What a function answers.
 pub type Response = http::Response<FullBody<Bytes>>;
@@ -23,39 +25,46 @@ pub type Response = http::Response<FullBody<Bytes>>;
 /// Answers a request with what `answer` makes of it, once its method is one of `methods` and its sender may use it.
 ///
 /// This is the one way into a function: an [`Authorized`] request comes from nowhere else.
-pub async fn serve<F: Future<Output = Result<Response, Problem>>>(
+pub async fn serve(
     request: Request,
     methods: &[Method],
-    answer: impl FnOnce(Authorized) -> F,
+    answer: impl AsyncFnOnce(Authorized<'_>) -> Result<Response, Problem>,
 ) -> Response {
-    let instance = request.uri().path().to_owned();
-    match dispatch(request, methods, answer).await {
+    let (parts, mut body) = request.into_parts();
+    let instance = parts.uri.path().to_owned();
+    let may_have_body =
+        !matches!(parts.method, Method::GET | Method::HEAD) || parts.headers.contains_key(CONTENT_LENGTH);
+    let response = match dispatch(parts, &mut body, methods, answer).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(&instance),
+    };
+    if may_have_body {
+        request::discard(body);
     }
+    response
 }
 
-async fn dispatch<F: Future<Output = Result<Response, Problem>>>(
-    request: Request,
+async fn dispatch(
+    parts: Parts,
+    body: &mut IncomingRequestBody,
     methods: &[Method],
-    answer: impl FnOnce(Authorized) -> F,
+    answer: impl AsyncFnOnce(Authorized<'_>) -> Result<Response, Problem>,
 ) -> Result<Response, Problem> {
-    let served = methods.contains(request.method());
-    if !served {
-        let allow: Vec<_> = methods
-            .iter()
-            .chain([&Method::OPTIONS])
-            .map(Method::as_str)
-            .collect();
-        let allow = allow.join(", ");
-        if request.method() != Method::OPTIONS {
-            return Err(Problem::method_not_allowed(&allow));
-        }
-        let mut response = empty(StatusCode::NO_CONTENT);
-        set(response.headers_mut(), ALLOW, &allow);
-        return Ok(response);
+    if methods.contains(&parts.method) {
+        return answer(Authorized::new(parts, body).await?).await;
     }
-    answer(Authorized::new(request).await?).await
+    let allow: Vec<_> = methods
+        .iter()
+        .chain([&Method::OPTIONS])
+        .map(Method::as_str)
+        .collect();
+    let allow = allow.join(", ");
+    if parts.method != Method::OPTIONS {
+        return Err(Problem::method_not_allowed(&allow));
+    }
+    let mut response = empty(StatusCode::NO_CONTENT);
+    set(response.headers_mut(), ALLOW, &allow);
+    Ok(response)
 }
 
 /// 201: the user was created by `operation`.

@@ -4,23 +4,34 @@ use super::preconditions::Preconditions;
 use super::{Problem, access};
 use crate::operation::IdempotencyKey;
 use crate::username::Username;
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
-use spin_sdk::http::Request;
+use spin_sdk::wasip3;
+use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 
 /// The most bytes that a body may have: 16 KiB.
 const BODY_LIMIT: usize = 16 * 1024;
 
-/// A request whose sender may do what it asks for.
-pub struct Authorized(Request);
+/// The most bytes of a body that nobody wanted that are read all the same: 1 MiB.
+const DISCARD_LIMIT: usize = 1024 * 1024;
 
-impl Authorized {
+/// A request whose sender may do what it asks for.
+pub struct Authorized<'a> {
+    headers: HeaderMap,
+    body: &'a mut IncomingRequestBody,
+}
+
+impl<'a> Authorized<'a> {
     /// Admits a request, or says why it is not admitted.
-    pub(super) async fn new(request: Request) -> Result<Self, Problem> {
-        access::check(request.method(), request.headers()).await?;
-        Ok(Self(request))
+    pub(super) async fn new(parts: Parts, body: &'a mut IncomingRequestBody) -> Result<Self, Problem> {
+        access::check(&parts.method, &parts.headers).await?;
+        Ok(Self {
+            headers: parts.headers,
+            body,
+        })
     }
 
     /// The username that the path ends in.
@@ -28,7 +39,7 @@ impl Authorized {
     /// # Errors
     /// What stands there is no username, so there is no such user.
     pub fn username(&self) -> Result<Username, Problem> {
-        let segment = from_spin(self.0.headers(), "spin-path-match-username").unwrap_or_default();
+        let segment = from_spin(&self.headers, "spin-path-match-username").unwrap_or_default();
         // A client may escape any character of a segment (RFC 3986, section 2.3).
         let name = percent_decode_str(segment).decode_utf8_lossy();
         name.parse().map_err(|_| Problem::no_username())
@@ -41,7 +52,7 @@ impl Authorized {
     pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Problem> {
         const NAME: &str = "idempotency-key";
         let expected = "must be 1 to 255 visible ASCII characters, given once";
-        let mut values = self.0.headers().get_all(NAME).iter();
+        let mut values = self.headers.get_all(NAME).iter();
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
             (Some(value), None) => match value.to_str().map(str::parse) {
@@ -57,7 +68,7 @@ impl Authorized {
     /// # Errors
     /// A header field is not of its grammar.
     pub fn preconditions(&self) -> Result<Preconditions, Problem> {
-        Preconditions::from_headers(self.0.headers())
+        Preconditions::from_headers(&self.headers)
     }
 
     /// The body, which is to be JSON; whether it is has not been looked at.
@@ -66,7 +77,7 @@ impl Authorized {
     /// It is declared to be something else, is larger than 16 KiB (then it is not read to its end), or
     /// broke off.
     pub async fn json_body(self) -> Result<Vec<u8>, Problem> {
-        let (Parts { headers, .. }, mut body) = self.0.into_parts();
+        let Self { headers, body } = self;
         if !is_json(&headers) {
             return Err(Problem::unsupported_media_type("content-type: application/json"));
         }
@@ -96,6 +107,21 @@ impl Authorized {
         }
         Ok(bytes)
     }
+}
+
+/// Reads what is left of a body, behind the back of a client that has its answer.
+///
+/// Spin 4.1 now and then loses the body of an answer if that of the request was not read to its end.
+pub(super) fn discard(mut body: IncomingRequestBody) {
+    wasip3::spawn(async move {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DISCARD_LIMIT {
+                break;
+            }
+        }
+    });
 }
 
 /// The value of a header field that Spin adds to a request. Spin leaves what a client sent under the same name and

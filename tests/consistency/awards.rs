@@ -1,0 +1,100 @@
+//! No change is lost and none is applied twice: the points that stand are the sum of the changes that were answered 200.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::linearizability::Action;
+use crate::load::{Outcome, Request, Service, scaled};
+
+const CLIENTS: usize = 32;
+const USERS: usize = 50;
+
+/// Awards and redemptions, as many as points allow, every tenth sent twice at the same time under one idempotency key.
+async fn sums_match(service: Arc<Service>) {
+    let users: Arc<Vec<_>> = Arc::new((0..USERS).map(|number| format!("user{number}")).collect());
+    service.create_users(&users, 0).await;
+    let total = scaled(4_000, 20_000);
+    let next = Arc::new(AtomicU64::new(0));
+    service
+        .clients(CLIENTS, |service, _| {
+            let (next, users) = (Arc::clone(&next), Arc::clone(&users));
+            async move {
+                loop {
+                    let number = next.fetch_add(1, Relaxed);
+                    if number >= total {
+                        break;
+                    }
+                    let user = &users[fastrand::usize(..USERS)];
+                    // Somewhat more is given than taken, and never nothing.
+                    let action =
+                        Action::Award(fastrand::i64(1..=60) * if fastrand::u8(..9) < 4 { -1 } else { 1 });
+                    if number.is_multiple_of(10) {
+                        let key = format!("key-{number}");
+                        let key = Some(key.as_str());
+                        twice(&service, Request { user, action, key }).await;
+                    } else {
+                        let request = Request {
+                            user,
+                            action,
+                            key: None,
+                        };
+                        let result = service.perform(service.any_host(), request).await;
+                        assert!(result.is_final(), "{result:?}");
+                    }
+                }
+            }
+        })
+        .await;
+    let mut points = 0;
+    for user in users.iter() {
+        let expected = service.sum_of_answers(user);
+        let found = service.read(user).await.map(|seen| seen.points);
+        if found != Some(expected) {
+            service.violation(format!(
+                "{user} has {found:?} points, and the answers sum up to {expected}"
+            ));
+        }
+        points += expected;
+    }
+    service.finish(&format!("{total} changes, {points} points"));
+}
+
+/// Sends the same request twice at once, which has to count once.
+async fn twice(service: &Service, request: Request<'_>) {
+    let once = async || {
+        let first = service.send(service.any_host(), request).await;
+        let (mut reply, called) = (first.clone(), first.called);
+        while reply.result == Outcome::TryAgain {
+            service.tally.retries.fetch_add(1, Relaxed);
+            reply = service.send(service.any_host(), request).await;
+        }
+        assert!(reply.result.is_final(), "{:?}", reply.result);
+        (called, reply)
+    };
+    let ((called, reply), (called_too, repeated)) = tokio::join!(once(), once());
+    service.record_series(&request, called.min(called_too), &[reply, repeated]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite() {
+    sums_match(Service::on_sqlite("awards", 1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_by_two_hosts() {
+    sums_match(Service::on_sqlite("awards", 2).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_redis() {
+    if !harness::without("redis-server") {
+        sums_match(Service::on_redis("awards", 1).await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_redis_by_two_hosts() {
+    if !harness::without("redis-server") {
+        sums_match(Service::on_redis("awards", 2).await).await;
+    }
+}

@@ -1,0 +1,81 @@
+//! Of all concurrent creations of one username exactly one answers 201, and its record is the one that stands.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::sync::Barrier;
+
+use crate::linearizability::Action;
+use crate::load::{Outcome, Request, Service};
+
+const CLIENTS: usize = 32;
+const USERNAMES: usize = 200;
+
+/// All clients create the same username at the same moment, each with points that nobody else gives it.
+async fn each_username_is_created_once(service: Arc<Service>) {
+    let together = Arc::new(Barrier::new(CLIENTS));
+    service
+        .clients(CLIENTS, |service, client| {
+            let together = Arc::clone(&together);
+            async move {
+                let points = i64::try_from(client).unwrap();
+                for number in 0..USERNAMES {
+                    together.wait().await;
+                    let user = format!("user{number}");
+                    let request = Request {
+                        user: &user,
+                        action: Action::Create(points),
+                        key: None,
+                    };
+                    while service.perform(client % service.host_count(), request).await == Outcome::TryAgain {
+                        service.tally.retries.fetch_add(1, Relaxed);
+                    }
+                }
+            }
+        })
+        .await;
+    let mut created = 0;
+    for user in service.users() {
+        let winners = service.winners(&user);
+        let stands = service.read(&user).await.map(|seen| seen.points);
+        if let [winner] = winners[..]
+            && stands == Some(winner)
+        {
+            created += 1;
+        } else {
+            service.violation(format!("{user}: 201 to {winners:?}, and {stands:?} stands"));
+        }
+    }
+    if created != USERNAMES {
+        service.violation(format!("{created} users were created once"));
+    }
+    let all = u64::try_from(CLIENTS * USERNAMES).unwrap();
+    if service.tally.conflicts.load(Relaxed) != all - u64::try_from(USERNAMES).unwrap() {
+        service.violation("not all others were told 409".to_owned());
+    }
+    service.finish("");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite() {
+    each_username_is_created_once(Service::on_sqlite("creates", 1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_by_two_hosts() {
+    each_username_is_created_once(Service::on_sqlite("creates", 2).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_redis() {
+    if !harness::without("redis-server") {
+        each_username_is_created_once(Service::on_redis("creates", 1).await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_redis_by_two_hosts() {
+    if !harness::without("redis-server") {
+        each_username_is_created_once(Service::on_redis("creates", 2).await).await;
+    }
+}

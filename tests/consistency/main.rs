@@ -1,0 +1,20 @@
+//! What `docs/CONSISTENCY.md` promises, put to the test with real processes: hosts under load on one store, killed at
+//! any moment, on stores that fail.
+//!
+//! Each test of load ends with one line on standard error that says what it did. `CONSISTENCY=full` runs the numbers that
+//! the document quotes and waits where the tests otherwise set time forward; without it the suite fits into CI.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on panics, and all this is part of tests"
+)]
+
+mod awards;
+mod contention;
+mod costs;
+mod crashes;
+mod creates;
+mod faults;
+mod linearizability;
+mod load;
+mod promotions;
