@@ -11,12 +11,17 @@ use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
 use spin_sdk::wasip3;
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::time::Duration;
 
 /// The most bytes that a body may have: 16 KiB.
 const BODY_LIMIT: usize = 16 * 1024;
 
 /// The most bytes of a body that nobody wanted that are read all the same: 1 MiB.
 const DISCARD_LIMIT: usize = 1024 * 1024;
+/// How long such a body may take to come.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request whose sender may do what it asks for.
 pub struct Authorized<'a> {
@@ -109,18 +114,30 @@ impl<'a> Authorized<'a> {
     }
 }
 
-/// Reads what is left of a body, behind the back of a client that has its answer.
+/// Reads what is left of a body, behind the back of a client that has its answer, unless it is long in coming.
 ///
 /// Spin 4.1 now and then loses the body of an answer if that of the request was not read to its end.
 pub(super) fn discard(mut body: IncomingRequestBody) {
     wasip3::spawn(async move {
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > DISCARD_LIMIT {
-                break;
+        let mut end = pin!(spin_sdk::time::sleep(DISCARD_PATIENCE));
+        let mut rest = pin!(async {
+            let mut read = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                read += frame.data_ref().map_or(0, Bytes::len);
+                if read > DISCARD_LIMIT {
+                    break;
+                }
             }
-        }
+        });
+        poll_fn(|context| {
+            let rest = rest.as_mut().poll(context);
+            if rest.is_ready() {
+                rest
+            } else {
+                end.as_mut().poll(context)
+            }
+        })
+        .await;
     });
 }
 
