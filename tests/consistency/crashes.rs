@@ -174,6 +174,13 @@ async fn on_sqlite_by_two_hosts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn on_redis() {
+    if !harness::without("redis-server") {
+        nothing_is_lost(Service::on_redis("crashes", 1).await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn on_redis_by_two_hosts() {
     if !harness::without("redis-server") {
         nothing_is_lost(Service::on_redis("crashes", 2).await).await;
