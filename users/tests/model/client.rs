@@ -457,7 +457,9 @@ fn as_new_as(new: &[u8], old: Option<Vec<u8>>) -> Vec<u8> {
         .split_whitespace()
         .count();
     if since > remembered as u64 {
-        envelope["sequence"] = old["sequence"].clone();
+        for member in ["sequence", "operations"] {
+            envelope[member] = old[member].clone();
+        }
     }
     envelope.to_string().into_bytes()
 }
