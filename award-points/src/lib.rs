@@ -6,7 +6,7 @@ use users::http::{self, Authorized, Problem, Response};
 use users::operation::Operation;
 use users::points::{Change, Points};
 use users::spin::Spin;
-use users::store::{Store, Updated};
+use users::store::Store;
 
 #[http_service]
 async fn award_points(request: Request) -> Response {
@@ -28,10 +28,5 @@ async fn answer(request: Authorized<'_>) -> Result<Response, Problem> {
         let points = user.points().unwrap_or(Points::ZERO).changed_by(change)?;
         Ok(Some(user.with_points(points)))
     });
-    match awarded.await? {
-        Updated::Done(record) => Ok(http::record(&record)),
-        Updated::NoSuchUser => Err(Problem::user_not_found(&username)),
-        Updated::KeyReused => Err(Problem::idempotency_key_reused()),
-        Updated::Refused(problem) => Err(problem),
-    }
+    http::updated(&username, awarded.await?)
 }

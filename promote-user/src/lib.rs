@@ -5,7 +5,7 @@ use spin_sdk::http_service;
 use users::http::{self, Authorized, Problem, Response};
 use users::settings;
 use users::spin::Spin;
-use users::store::{Store, Updated};
+use users::store::Store;
 
 #[http_service]
 async fn promote_user(request: Request) -> Response {
@@ -24,10 +24,5 @@ async fn answer(request: Authorized<'_>) -> Result<Response, Problem> {
         // A promotion that changes nothing writes nothing.
         Ok((user.status() != Some(tier)).then(|| user.with_status(tier)))
     });
-    match promoted.await? {
-        Updated::Done(record) => Ok(http::record(&record)),
-        Updated::NoSuchUser => Err(Problem::user_not_found(&username)),
-        Updated::KeyReused => Err(Problem::idempotency_key_reused()),
-        Updated::Refused(problem) => Err(problem),
-    }
+    http::updated(&username, promoted.await?)
 }

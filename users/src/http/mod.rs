@@ -11,7 +11,9 @@ pub use request::Authorized;
 
 use crate::envelope::Envelope;
 use crate::operation::Operation;
+use crate::store::Updated;
 use crate::user::User;
+use crate::username::Username;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use http::request::Parts;
@@ -94,6 +96,19 @@ pub fn record(envelope: &Envelope) -> Response {
     );
     set_validators(response.headers_mut(), envelope);
     response
+}
+
+/// 200 with the record as a change left it, or why there was no change.
+///
+/// # Errors
+/// There is no such user, the idempotency key belongs to another request, or the change was refused.
+pub fn updated(username: &Username, outcome: Updated<Problem>) -> Result<Response, Problem> {
+    match outcome {
+        Updated::Done(envelope) => Ok(record(&envelope)),
+        Updated::NoSuchUser => Err(Problem::user_not_found(username)),
+        Updated::KeyReused => Err(Problem::idempotency_key_reused()),
+        Updated::Refused(problem) => Err(problem),
+    }
 }
 
 /// 304: the client has the record as it is.
