@@ -2,23 +2,21 @@
 
 use spin_sdk::http::{Method, Request};
 use spin_sdk::http_service;
-use users::http::{self, Authorized, Problem, Response};
+use users::http::{self, Answer, Authorized, Problem, Response};
 use users::operation::Operation;
 use users::points::{Change, Points};
-use users::spin::Spin;
-use users::store::Store;
 
 #[http_service]
 async fn award_points(request: Request) -> Response {
-    http::serve(request, &[Method::POST], answer).await
+    http::serve(env!("CARGO_PKG_NAME"), request, &[Method::POST], answer).await
 }
 
-async fn answer(request: Authorized<'_>) -> Result<Response, Problem> {
+async fn answer(request: Authorized<'_>) -> Result<Answer, Problem> {
+    let store = request.store();
     let username = request.username()?;
     let preconditions = request.preconditions()?;
     let key = request.idempotency_key()?;
     let change = Change::from_client(&request.json_body().await?).map_err(Problem::invalid_points)?;
-    let store = Store::new(Spin::default());
     let operation = match key {
         Some(key) => Operation::award(&key, &username, change),
         None => store.operation().await,

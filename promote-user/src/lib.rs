@@ -2,21 +2,19 @@
 
 use spin_sdk::http::{Method, Request};
 use spin_sdk::http_service;
-use users::http::{self, Authorized, Problem, Response};
+use users::http::{self, Answer, Authorized, Problem, Response};
 use users::settings;
-use users::spin::Spin;
-use users::store::Store;
 
 #[http_service]
 async fn promote_user(request: Request) -> Response {
-    http::serve(request, &[Method::PUT], answer).await
+    http::serve(env!("CARGO_PKG_NAME"), request, &[Method::PUT], answer).await
 }
 
-async fn answer(request: Authorized<'_>) -> Result<Response, Problem> {
+async fn answer(request: Authorized<'_>) -> Result<Answer, Problem> {
+    let store = request.store();
     let username = request.username()?;
     let preconditions = request.preconditions()?;
     let thresholds = settings::thresholds().await?;
-    let store = Store::new(Spin::default());
     let operation = store.operation().await;
     let promoted = store.update(&username, &operation, |record, user| {
         preconditions.check(record)?;

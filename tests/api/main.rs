@@ -10,6 +10,7 @@ mod errors;
 mod get;
 mod host;
 mod independence;
+mod log;
 mod promote;
 mod retries;
 mod transcript;

@@ -21,12 +21,8 @@ use crate::document::DOCUMENT;
 /// The kinds of problem that the application has: type, status, title.
 fn kinds() -> BTreeSet<(String, u64, String)> {
     let of_functions = Kind::ALL.into_iter().map(|kind| {
-        let (status, slug, title) = kind.table();
-        (
-            format!("urn:problem:{slug}"),
-            u64::from(status.as_u16()),
-            title.to_owned(),
-        )
+        let (status, r#type, title) = kind.table();
+        (r#type.to_owned(), u64::from(status.as_u16()), title.to_owned())
     });
     let no_such_route = crate::routes::no_such_route();
     let text = |name: &str| no_such_route[name].as_str().expect("a text").to_owned();

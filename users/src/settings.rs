@@ -1,8 +1,12 @@
 //! The application's settings: Spin variables, parsed.
+//!
+//! An instance reads each once. Spin gives an instance 128 requests at most, so a value that changes at its provider
+//! is soon in force everywhere. A value that cannot be used is read again by the next request.
 
 use crate::points::Points;
 use crate::tier::Thresholds;
 use spin_sdk::variables;
+use std::sync::OnceLock;
 
 /// A variable that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,16 +23,21 @@ pub struct Misconfigured {
 /// # Errors
 /// One is not a number of points, or they contradict each other.
 pub async fn thresholds() -> Result<Thresholds, Misconfigured> {
+    static READ: OnceLock<Thresholds> = OnceLock::new();
+    if let Some(thresholds) = READ.get() {
+        return Ok(*thresholds);
+    }
     let silver_above = threshold("silver_above")
         .await?
         .unwrap_or(Thresholds::STANDARD.silver_above());
     let gold_above = threshold("gold_above")
         .await?
         .unwrap_or(Thresholds::STANDARD.gold_above());
-    Thresholds::new(silver_above, gold_above).map_err(|_| Misconfigured {
+    let thresholds = Thresholds::new(silver_above, gold_above).map_err(|_| Misconfigured {
         variable: "gold_above",
         why: "must be greater than `silver_above`",
-    })
+    })?;
+    Ok(*READ.get_or_init(|| thresholds))
 }
 
 async fn threshold(variable: &'static str) -> Result<Option<Points>, Misconfigured> {
@@ -59,11 +68,14 @@ pub struct Tokens {
 ///
 /// # Errors
 /// A token cannot be sent in a header.
-pub async fn tokens() -> Result<Tokens, Misconfigured> {
-    Ok(Tokens {
-        read: token_list("read_tokens").await?,
-        write: token_list("write_tokens").await?,
-    })
+pub async fn tokens() -> Result<&'static Tokens, Misconfigured> {
+    static READ: OnceLock<Tokens> = OnceLock::new();
+    if let Some(tokens) = READ.get() {
+        return Ok(tokens);
+    }
+    let read = token_list("read_tokens").await?;
+    let write = token_list("write_tokens").await?;
+    Ok(READ.get_or_init(|| Tokens { read, write }))
 }
 
 async fn token_list(variable: &'static str) -> Result<Vec<String>, Misconfigured> {

@@ -4,7 +4,7 @@ use crate::backend::{Backend, Unavailable};
 use crate::congestion::Congestion;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, batch, store};
 use spin_sdk::{key_value, wasip3};
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -21,15 +21,26 @@ const REMOVED_AT_ONCE: usize = 25;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Spin's key-value store `default`, and the clocks and the randomness of WASI.
-#[derive(Default)]
-pub struct Spin {
+pub struct Spin<'a> {
+    /// Counts the pauses.
+    retries: &'a Cell<u32>,
     /// Spin's own interface is asynchronous: the instance serves other requests while a read is under way.
     store: OnceCell<key_value::Store>,
     /// `wasi:keyvalue` has the atomic operations.
     bucket: OnceCell<store::Bucket>,
 }
 
-impl Spin {
+impl<'a> Spin<'a> {
+    /// The surroundings of one request, whose pauses are added to `retries`.
+    #[must_use]
+    pub fn new(retries: &'a Cell<u32>) -> Self {
+        Self {
+            retries,
+            store: OnceCell::new(),
+            bucket: OnceCell::new(),
+        }
+    }
+
     async fn store(&self) -> Result<&key_value::Store, Unavailable> {
         if self.store.get().is_none() {
             let store = in_time(key_value::Store::open(STORE)).await?;
@@ -62,7 +73,7 @@ async fn in_time<T>(call: impl Future<Output = Result<T, key_value::Error>>) -> 
     .await
 }
 
-impl Backend for Spin {
+impl Backend for Spin<'_> {
     type Swap = atomics::Cas;
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
@@ -136,6 +147,7 @@ impl Backend for Spin {
     }
 
     async fn sleep(&self, duration: Duration) {
+        self.retries.set(self.retries.get() + 1);
         spin_sdk::time::sleep(duration).await;
     }
 }

@@ -130,9 +130,13 @@ impl<B: Backend> Store<B> {
         let envelope = Envelope::new(user, operation.clone(), now);
         match self.swap(&key, swap, &envelope).await? {
             Swapped::Written => Ok(Some(Created::Created)),
-            Swapped::Unknown { standing, .. } => {
-                Ok(standing.map(|standing| Created::judge(&standing, operation)))
-            }
+            Swapped::Unknown { standing, .. } => Ok(standing.map(|standing| {
+                if standing.creation() == operation {
+                    Created::Created
+                } else {
+                    Created::Taken
+                }
+            })),
         }
     }
 
@@ -187,14 +191,16 @@ impl<B: Backend> Store<B> {
                 return Ok(Updated::NoSuchUser);
             };
             match self.earlier(&current, operation).await? {
-                Some(Earlier::Same) => return Ok(Updated::Done(current)),
+                // A write of this request that seemed to fail may have been carried out late.
+                Some(Earlier::Same) if has_failed => return Ok(Updated::Done(current)),
+                Some(Earlier::Same) => return Ok(Updated::Unchanged(current)),
                 Some(Earlier::Other) => return Ok(Updated::KeyReused),
                 None => {}
             }
             let user = User::from_stored(current.record()).map_err(|_| corrupt(&key, Unreadable::Damaged))?;
             let user = match change(&current, user) {
                 Ok(Some(user)) => user,
-                Ok(None) => return Ok(Updated::Done(current)),
+                Ok(None) => return Ok(Updated::Unchanged(current)),
                 Err(refusal) => return Ok(Updated::Refused(refusal)),
             };
             let (changed, forgotten) = current.changed_to(&user, operation.clone(), self.0.now().await);
@@ -274,8 +280,10 @@ impl<B: Backend> Store<B> {
 /// How a creation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Created {
-    /// The user was created, by this request or an earlier one under the same idempotency key.
+    /// The user was created.
     Created,
+    /// Another request under the same idempotency key created the user.
+    Repeated,
     /// Another request created the user.
     Taken,
     /// The idempotency key is bound to another request.
@@ -286,7 +294,7 @@ impl Created {
     /// What it means for `operation` that the record `existing` stands.
     fn judge(existing: &Envelope, operation: &Operation) -> Self {
         if existing.creation() == operation {
-            Self::Created
+            Self::Repeated
         } else {
             Self::Taken
         }
@@ -309,9 +317,10 @@ enum Swapped {
 /// How an update ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Updated<E> {
-    /// The record as it is now, with the operation applied; by this request or an earlier one under the same
-    /// idempotency key.
+    /// The record with the change.
     Done(Envelope),
+    /// The record as it was: the change leaves it so, or another request under the same idempotency key made it.
+    Unchanged(Envelope),
     /// There is no such user.
     NoSuchUser,
     /// The idempotency key is bound to another request.

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 /// Tokens of `write_tokens` may do all, those of `read_tokens` may read. As long as no token is set at all, clients
 /// on this machine may do all, and nobody else anything.
 pub(super) async fn check(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    judge(&settings::tokens().await?, method, headers)
+    judge(settings::tokens().await?, method, headers)
 }
 
 fn judge(tokens: &Tokens, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {

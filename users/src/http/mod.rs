@@ -1,6 +1,7 @@
 //! The HTTP contract: what every function does before and after its own work.
 
 mod access;
+mod log;
 pub mod preconditions;
 pub mod problem;
 mod request;
@@ -11,34 +12,53 @@ pub use request::Authorized;
 
 use crate::envelope::Envelope;
 use crate::operation::Operation;
-use crate::store::Updated;
+use crate::store::{Created, Updated};
 use crate::user::User;
 use crate::username::Username;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use log::Log;
 use spin_sdk::http::{FullBody, Request};
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 
-/// What a function answers.
+/// What a function responds with.
 pub type Response = http::Response<FullBody<Bytes>>;
 
-/// Answers a request with what `answer` makes of it, once its method is one of `methods` and its sender may use it.
+/// What a function makes of a request that was not refused.
+pub struct Answer {
+    response: Response,
+    /// Whether the request changed something.
+    is_change: bool,
+}
+
+/// Serves a request to `function` with what `answer` makes of it, once its method is one of `methods` and its sender
+/// may use it.
 ///
 /// This is the one way into a function: an [`Authorized`] request comes from nowhere else.
 pub async fn serve(
+    function: &'static str,
     request: Request,
     methods: &[Method],
-    answer: impl AsyncFnOnce(Authorized<'_>) -> Result<Response, Problem>,
+    answer: impl AsyncFnOnce(Authorized<'_>) -> Result<Answer, Problem>,
 ) -> Response {
     let (parts, mut body) = request.into_parts();
+    let log = Log::new(function, &parts.headers);
     let instance = parts.uri.path().to_owned();
     let may_have_body =
         !matches!(parts.method, Method::GET | Method::HEAD) || parts.headers.contains_key(CONTENT_LENGTH);
-    let response = match dispatch(parts, &mut body, methods, answer).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(&instance),
+    let response = match dispatch(parts, &mut body, &log, methods, answer).await {
+        Ok(Answer { response, is_change }) => {
+            if is_change {
+                log.change(response.status());
+            }
+            response
+        }
+        Err(problem) => {
+            log.problem(&problem);
+            problem.into_response(&instance)
+        }
     };
     if may_have_body {
         request::discard(body);
@@ -49,11 +69,12 @@ pub async fn serve(
 async fn dispatch(
     parts: Parts,
     body: &mut IncomingRequestBody,
+    log: &Log,
     methods: &[Method],
-    answer: impl AsyncFnOnce(Authorized<'_>) -> Result<Response, Problem>,
-) -> Result<Response, Problem> {
+    answer: impl AsyncFnOnce(Authorized<'_>) -> Result<Answer, Problem>,
+) -> Result<Answer, Problem> {
     if methods.contains(&parts.method) {
-        return answer(Authorized::new(parts, body).await?).await;
+        return answer(Authorized::new(parts, body, &log.retries).await?).await;
     }
     let allow: Vec<_> = methods
         .iter()
@@ -66,12 +87,20 @@ async fn dispatch(
     }
     let mut response = empty(StatusCode::NO_CONTENT);
     set(response.headers_mut(), ALLOW, &allow);
-    Ok(response)
+    Ok(unchanged(response))
 }
 
-/// 201: the user was created by `operation`.
-#[must_use]
-pub fn created(user: &User, operation: &Operation) -> Response {
+/// 201 with the user that `operation` created, now or when it was sent before, or why there is none.
+///
+/// # Errors
+/// The username is taken, or the idempotency key belongs to another request.
+pub fn created(user: &User, operation: &Operation, outcome: Created) -> Result<Answer, Problem> {
+    let is_change = match outcome {
+        Created::Created => true,
+        Created::Repeated => false,
+        Created::Taken => return Err(Problem::username_taken(user.username())),
+        Created::KeyReused => return Err(Problem::idempotency_key_reused()),
+    };
     let mut response = respond(StatusCode::CREATED, "application/json", user.to_json().into());
     set(
         response.headers_mut(),
@@ -83,28 +112,32 @@ pub fn created(user: &User, operation: &Operation) -> Response {
         ETAG,
         &entity_tag(&Envelope::first_revision(operation)),
     );
-    response
+    Ok(Answer { response, is_change })
 }
 
 /// 200: the record as it is.
 #[must_use]
-pub fn record(envelope: &Envelope) -> Response {
+pub fn record(envelope: &Envelope) -> Answer {
     let mut response = respond(
         StatusCode::OK,
         "application/json",
         envelope.record().to_owned().into(),
     );
     set_validators(response.headers_mut(), envelope);
-    response
+    unchanged(response)
 }
 
 /// 200 with the record as a change left it, or why there was no change.
 ///
 /// # Errors
 /// There is no such user, the idempotency key belongs to another request, or the change was refused.
-pub fn updated(username: &Username, outcome: Updated<Problem>) -> Result<Response, Problem> {
+pub fn updated(username: &Username, outcome: Updated<Problem>) -> Result<Answer, Problem> {
     match outcome {
-        Updated::Done(envelope) => Ok(record(&envelope)),
+        Updated::Done(envelope) => Ok(Answer {
+            is_change: true,
+            ..record(&envelope)
+        }),
+        Updated::Unchanged(envelope) => Ok(record(&envelope)),
         Updated::NoSuchUser => Err(Problem::user_not_found(username)),
         Updated::KeyReused => Err(Problem::idempotency_key_reused()),
         Updated::Refused(problem) => Err(problem),
@@ -113,10 +146,17 @@ pub fn updated(username: &Username, outcome: Updated<Problem>) -> Result<Respons
 
 /// 304: the client has the record as it is.
 #[must_use]
-pub fn not_modified(envelope: &Envelope) -> Response {
+pub fn not_modified(envelope: &Envelope) -> Answer {
     let mut response = empty(StatusCode::NOT_MODIFIED);
     set_validators(response.headers_mut(), envelope);
-    response
+    unchanged(response)
+}
+
+fn unchanged(response: Response) -> Answer {
+    Answer {
+        response,
+        is_change: false,
+    }
 }
 
 fn set_validators(headers: &mut HeaderMap, envelope: &Envelope) {

@@ -57,60 +57,96 @@ impl Kind {
         Self::TryAgain,
     ];
 
-    /// The status, the end of the type URN, and the title.
+    /// The status, the type, and the title.
     #[must_use]
     pub fn table(self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::MalformedJson => (StatusCode::BAD_REQUEST, "malformed-json", "Malformed JSON"),
-            Self::MalformedHeader => (StatusCode::BAD_REQUEST, "malformed-header", "Malformed header"),
-            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Unauthenticated"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
-            Self::UserNotFound => (StatusCode::NOT_FOUND, "user-not-found", "User not found"),
+            Self::MalformedJson => (
+                StatusCode::BAD_REQUEST,
+                "urn:problem:malformed-json",
+                "Malformed JSON",
+            ),
+            Self::MalformedHeader => (
+                StatusCode::BAD_REQUEST,
+                "urn:problem:malformed-header",
+                "Malformed header",
+            ),
+            Self::Unauthenticated => (
+                StatusCode::UNAUTHORIZED,
+                "urn:problem:unauthenticated",
+                "Unauthenticated",
+            ),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "urn:problem:forbidden", "Forbidden"),
+            Self::UserNotFound => (
+                StatusCode::NOT_FOUND,
+                "urn:problem:user-not-found",
+                "User not found",
+            ),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
+                "urn:problem:method-not-allowed",
                 "Method not allowed",
             ),
-            Self::UsernameTaken => (StatusCode::CONFLICT, "username-taken", "Username taken"),
-            Self::InsufficientPoints => (StatusCode::CONFLICT, "insufficient-points", "Insufficient points"),
+            Self::UsernameTaken => (
+                StatusCode::CONFLICT,
+                "urn:problem:username-taken",
+                "Username taken",
+            ),
+            Self::InsufficientPoints => (
+                StatusCode::CONFLICT,
+                "urn:problem:insufficient-points",
+                "Insufficient points",
+            ),
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,
-                "precondition-failed",
+                "urn:problem:precondition-failed",
                 "Precondition failed",
             ),
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
+            Self::BodyTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "urn:problem:body-too-large",
+                "Body too large",
+            ),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
+                "urn:problem:unsupported-media-type",
                 "Unsupported media type",
             ),
-            Self::InvalidUser => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-user", "Invalid user"),
+            Self::InvalidUser => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "urn:problem:invalid-user",
+                "Invalid user",
+            ),
             Self::InvalidPoints => (
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "invalid-points",
+                "urn:problem:invalid-points",
                 "Invalid points",
             ),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-key-reused",
+                "urn:problem:idempotency-key-reused",
                 "Idempotency key reused",
             ),
             Self::CorruptRecord => (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "corrupt-record",
+                "urn:problem:corrupt-record",
                 "Corrupt record",
             ),
             Self::Misconfigured => (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "misconfigured",
+                "urn:problem:misconfigured",
                 "Misconfigured",
             ),
             Self::StoreUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "store-unavailable",
+                "urn:problem:store-unavailable",
                 "Store unavailable",
             ),
-            Self::TryAgain => (StatusCode::SERVICE_UNAVAILABLE, "try-again", "Try again"),
+            Self::TryAgain => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "urn:problem:try-again",
+                "Try again",
+            ),
         }
     }
 }
@@ -270,7 +306,7 @@ impl Problem {
     pub(super) fn into_response(self, instance: &str) -> Response {
         #[derive(Serialize)]
         struct Body<'a> {
-            r#type: String,
+            r#type: &'a str,
             title: &'a str,
             status: u16,
             detail: &'a str,
@@ -279,9 +315,9 @@ impl Problem {
             errors: &'a [Fault],
         }
 
-        let (status, slug, title) = self.kind.table();
+        let (status, r#type, title) = self.kind.table();
         let body = Body {
-            r#type: format!("urn:problem:{slug}"),
+            r#type,
             title,
             status: status.as_u16(),
             detail: &self.detail,

@@ -3,6 +3,8 @@
 use super::preconditions::Preconditions;
 use super::{Problem, access};
 use crate::operation::IdempotencyKey;
+use crate::spin::Spin;
+use crate::store::Store;
 use crate::username::Username;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
@@ -11,6 +13,7 @@ use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
 use spin_sdk::wasip3;
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
@@ -27,16 +30,28 @@ const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Authorized<'a> {
     headers: HeaderMap,
     body: &'a mut IncomingRequestBody,
+    retries: &'a Cell<u32>,
 }
 
 impl<'a> Authorized<'a> {
     /// Admits a request, or says why it is not admitted.
-    pub(super) async fn new(parts: Parts, body: &'a mut IncomingRequestBody) -> Result<Self, Problem> {
+    pub(super) async fn new(
+        parts: Parts,
+        body: &'a mut IncomingRequestBody,
+        retries: &'a Cell<u32>,
+    ) -> Result<Self, Problem> {
         access::check(&parts.method, &parts.headers).await?;
         Ok(Self {
             headers: parts.headers,
             body,
+            retries,
         })
+    }
+
+    /// The store, for this request.
+    #[must_use]
+    pub fn store(&self) -> Store<Spin<'a>> {
+        Store::new(Spin::new(self.retries))
     }
 
     /// The username that the path ends in.
@@ -82,7 +97,7 @@ impl<'a> Authorized<'a> {
     /// It is declared to be something else, is larger than 16 KiB (then it is not read to its end), or
     /// broke off.
     pub async fn json_body(self) -> Result<Vec<u8>, Problem> {
-        let Self { headers, body } = self;
+        let Self { headers, body, .. } = self;
         if !is_json(&headers) {
             return Err(Problem::unsupported_media_type("content-type: application/json"));
         }

@@ -180,7 +180,7 @@ impl Program {
         let updated: Result<Updated<OutOfBounds>, _> = match self {
             Self::Create(user, operation) => {
                 return match store.create(user, operation).await {
-                    Ok(Created::Created) => Outcome::Created,
+                    Ok(Created::Created | Created::Repeated) => Outcome::Created,
                     Ok(Created::Taken) => Outcome::Taken,
                     Ok(Created::KeyReused) => Outcome::KeyReused,
                     Err(error) => failed(&error),
@@ -203,7 +203,7 @@ impl Program {
             }
         };
         match updated {
-            Ok(Updated::Done(_)) => Outcome::Done,
+            Ok(Updated::Done(_) | Updated::Unchanged(_)) => Outcome::Done,
             Ok(Updated::NoSuchUser) => Outcome::NoSuchUser,
             Ok(Updated::KeyReused) => Outcome::KeyReused,
             Ok(Updated::Refused(_)) => Outcome::Refused,
