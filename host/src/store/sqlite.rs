@@ -1,15 +1,18 @@
 //! The `spin` backend: an `SQLite` file with Spin's schema, in WAL mode.
 //!
 //! One thread owns the connection that writes and another the one that reads, so that no call blocks
-//! the async runtime and no read waits for a disk flush.
+//! the async runtime and no read waits for a disk flush. Changes that wait at the same time are
+//! committed as a group: one flush makes all of them durable.
 
 use super::{CompareAndSwap, KeyValue, MAX_RESULT_BYTES, StoreError};
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params, params, types::Value};
 use std::{
+    iter,
     path::Path,
     rc::Rc,
+    slice,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
 };
@@ -19,12 +22,30 @@ const GET: &str = "SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?
 const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (store, key) DO UPDATE SET value = ?3";
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// The most changes of one group, so that other processes get their turn.
+const LARGEST_GROUP: usize = 128;
 
 /// An open database file.
 pub(super) struct Database {
-    reads: mpsc::Sender<Job>,
-    writes: mpsc::Sender<Job>,
+    reads: mpsc::Sender<Read>,
+    changes: mpsc::Sender<Box<dyn Change>>,
+}
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// Something to do in a transaction, and somebody who waits for it.
+trait Change: Send {
+    /// Does it; again, if the transaction came to nothing.
+    fn run(&mut self, transaction: &Connection) -> rusqlite::Result<()>;
+
+    /// Tells whoever waits how the transaction ended.
+    fn end(self: Box<Self>, outcome: rusqlite::Result<()>);
+}
+
+struct Waiting<T, F> {
+    work: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 /// One label in a database.
@@ -58,35 +79,84 @@ impl Database {
         )?;
         let reader = Connection::open(path)?;
         Ok(Self {
-            reads: serve(reader, "sqlite-read")?,
-            writes: serve(writer, "sqlite-write")?,
+            reads: serve(
+                reader,
+                "sqlite-read",
+                |connection, reads: mpsc::Receiver<Read>| {
+                    for read in reads {
+                        read(connection);
+                    }
+                },
+            )?,
+            changes: serve(writer, "sqlite-write", commit_in_groups)?,
         })
     }
 }
 
-/// Starts a thread that runs jobs on `connection` until the last sender is gone.
-fn serve(mut connection: Connection, name: &str) -> Result<mpsc::Sender<Job>> {
+/// Starts a thread that does what is sent to it on `connection`, until the last sender is gone.
+fn serve<T: Send + 'static>(
+    mut connection: Connection,
+    name: &str,
+    work: impl FnOnce(&mut Connection, mpsc::Receiver<T>) + Send + 'static,
+) -> Result<mpsc::Sender<T>> {
     rusqlite::vtab::array::load_module(&connection)?;
-    let (sender, jobs) = mpsc::channel::<Job>();
-    thread::Builder::new().name(name.to_owned()).spawn(move || {
-        for job in jobs {
-            job(&mut connection);
-        }
-    })?;
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || work(&mut connection, receiver))?;
     Ok(sender)
 }
 
-async fn run<T: Send + 'static>(
-    jobs: &mpsc::Sender<Job>,
-    work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let (reply, result) = oneshot::channel();
-    let job: Job = Box::new(move |connection| {
-        // Nobody waits any more if the request was given up; the work is done all the same.
-        let _ = reply.send(work(connection));
-    });
-    jobs.send(job).map_err(StoreError::new)?;
-    result.await.map_err(StoreError::new)?
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what the last sender leaves ends the thread"
+)]
+fn commit_in_groups(connection: &mut Connection, changes: mpsc::Receiver<Box<dyn Change>>) {
+    while let Ok(first) = changes.recv() {
+        let waiting = iter::once(first).chain(changes.try_iter());
+        let mut group: Vec<_> = waiting.take(LARGEST_GROUP).collect();
+        match commit(connection, &mut group) {
+            Ok(()) => group.into_iter().for_each(|change| change.end(Ok(()))),
+            Err(error) => match <[_; 1]>::try_from(group) {
+                Ok([change]) => change.end(Err(error)),
+                // One of them may be to blame: each gets a transaction of its own, as with Spin.
+                Err(group) => {
+                    for mut change in group {
+                        let outcome = commit(connection, slice::from_mut(&mut change));
+                        change.end(outcome);
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// Makes changes in one transaction: all or none.
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
+    // Deferred, like Spin's: if another process writes between a read and a write, `SQLite` refuses.
+    let transaction = connection.transaction()?;
+    for change in group {
+        change.run(&transaction)?;
+    }
+    transaction.commit()
+}
+
+impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Change for Waiting<T, F> {
+    fn run(&mut self, transaction: &Connection) -> rusqlite::Result<()> {
+        self.value = Some((self.work)(transaction)?);
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, outcome: rusqlite::Result<()>) {
+        let Self { value, reply, .. } = *self;
+        let result = match (outcome, value) {
+            (Ok(()), Some(value)) => Ok(value),
+            (Ok(()), None) => Err(StoreError("a change was left out of its transaction".to_owned())),
+            (Err(error), _) => Err(StoreError::new(error)),
+        };
+        // Nobody waits any more if the request was given up; the change is made all the same.
+        let _ = reply.send(result);
+    }
 }
 
 impl Store {
@@ -99,24 +169,33 @@ impl Store {
 
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection, &str) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Connection, &str) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let label = Arc::clone(&self.label);
-        run(&self.database.reads, move |connection| {
-            work(connection, &label).map_err(StoreError::new)
-        })
-        .await
+        let (reply, value) = oneshot::channel();
+        let read: Read = Box::new(move |connection| {
+            let _ = reply.send(work(connection, &label).map_err(StoreError::new));
+        });
+        self.database.reads.send(read).map_err(StoreError::new)?;
+        value.await.map_err(StoreError::new)?
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection, &str) -> rusqlite::Result<T> + Send + 'static,
+        mut work: impl FnMut(&Connection, &str) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let label = Arc::clone(&self.label);
-        run(&self.database.writes, move |connection| {
-            work(connection, &label).map_err(StoreError::new)
-        })
-        .await
+        let (reply, value) = oneshot::channel();
+        let change = Waiting {
+            work: move |transaction: &Connection| work(transaction, &label),
+            value: None,
+            reply,
+        };
+        self.database
+            .changes
+            .send(Box::new(change))
+            .map_err(|_| StoreError("the thread that writes has ended".to_owned()))?;
+        value.await.map_err(StoreError::new)?
     }
 }
 
@@ -134,8 +213,8 @@ fn upsert(connection: &Connection, label: &str, key: &str, value: &[u8]) -> rusq
         .map(drop)
 }
 
-fn array(keys: Vec<String>) -> Rc<Vec<Value>> {
-    Rc::new(keys.into_iter().map(Value::from).collect())
+fn array(keys: &[String]) -> Rc<Vec<Value>> {
+    Rc::new(keys.iter().cloned().map(Value::from).collect())
 }
 
 fn limit<T>(value: T, size: usize) -> Result<T, StoreError> {
@@ -191,12 +270,12 @@ impl KeyValue for Store {
 
     async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
         let pairs: Vec<(String, Option<Vec<u8>>)> = self
-            .read(|connection, label| {
+            .read(move |connection, label| {
                 connection
                     .prepare_cached(
                         "SELECT key, value FROM spin_key_value WHERE store = ?1 AND key IN rarray(?2)",
                     )?
-                    .query_map(params![label, array(keys)], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .query_map(params![label, array(&keys)], |row| Ok((row.get(0)?, row.get(1)?)))?
                     .collect()
             })
             .await?;
@@ -207,43 +286,33 @@ impl KeyValue for Store {
 
     async fn set_many(&self, pairs: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
         self.write(move |connection, label| {
-            let transaction = connection.transaction()?;
             for (key, value) in &pairs {
-                upsert(&transaction, label, key, value)?;
+                upsert(connection, label, key, value)?;
             }
-            transaction.commit()
+            Ok(())
         })
         .await
     }
 
     async fn delete_many(&self, keys: Vec<String>) -> Result<(), StoreError> {
-        self.write(|connection, label| {
+        self.write(move |connection, label| {
             connection
                 .prepare_cached("DELETE FROM spin_key_value WHERE store = ?1 AND key IN rarray(?2)")?
-                .execute(params![label, array(keys)])
+                .execute(params![label, array(&keys)])
                 .map(drop)
         })
         .await
     }
 
-    /// Reads and writes in a deferred transaction, like Spin: if another process writes in between,
-    /// `SQLite` refuses and the component gets an error.
     async fn increment(&self, key: String, delta: i64) -> Result<i64, StoreError> {
-        let label = Arc::clone(&self.label);
-        run(&self.database.writes, move |connection| {
-            let transaction = connection.transaction().map_err(StoreError::new)?;
-            let old = match select(&transaction, &label, &key).map_err(StoreError::new)? {
-                None => 0,
-                // Spin panics here and takes the store with it; the request alone fails as well.
-                Some(bytes) => bytes
-                    .try_into()
-                    .map(i64::from_le_bytes)
-                    .map_err(|_| StoreError("increment: the value is not an 8-byte integer".to_owned()))?,
-            };
-            let new = old.wrapping_add(delta);
-            upsert(&transaction, &label, &key, &new.to_le_bytes())
-                .and_then(|()| transaction.commit())
-                .map_err(StoreError::new)?;
+        self.write(move |connection, label| {
+            // Spin panics if the value is not of 8 bytes and takes the store with it; here the request alone fails.
+            let old = connection
+                .prepare_cached(GET)?
+                .query_row(params![label, key], |row| row.get(0).map(i64::from_le_bytes))
+                .optional()?;
+            let new = old.unwrap_or(0).wrapping_add(delta);
+            upsert(connection, label, &key, &new.to_le_bytes())?;
             Ok(new)
         })
         .await
@@ -280,7 +349,7 @@ impl CompareAndSwap for Swap {
         let key = self.key.clone();
         let rows = self
             .store
-            .write(move |connection, label| match old {
+            .write(move |connection, label| match &old {
                 None => upsert(connection, label, &key, &value).map(|()| 1),
                 Some(old) => connection
                     .prepare_cached(
@@ -367,6 +436,38 @@ mod tests {
         assert!(store.increment(key(), 1).await.is_err());
         assert_eq!(store.get(key()).await.unwrap().unwrap(), b"{}");
         assert_eq!(store.increment("other".to_owned(), 1).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_fails_in_a_group_fails_alone() {
+        let (store, _directory) = store();
+        store.set(key(), b"{}".to_vec()).await.unwrap();
+        let (release, held) = mpsc::channel::<()>();
+        // While this change holds up the thread, the others gather.
+        let hold = store.write(move |_, _| {
+            let _ = held.recv();
+            Ok(())
+        });
+        let others = async {
+            let changes = async {
+                tokio::join!(
+                    store.set("before".to_owned(), b"1".to_vec()),
+                    store.increment(key(), 1),
+                    store.increment("counter".to_owned(), 1),
+                    store.set("after".to_owned(), b"2".to_vec()),
+                )
+            };
+            tokio::join!(changes, async { drop(release) }).0
+        };
+        let (first, (before, record, counter, after)) = tokio::join!(hold, others);
+        first.unwrap();
+        before.unwrap();
+        assert!(record.is_err());
+        assert_eq!(counter.unwrap(), 1);
+        after.unwrap();
+        assert_eq!(store.get(key()).await.unwrap().unwrap(), b"{}");
+        assert_eq!(store.get("before".to_owned()).await.unwrap().unwrap(), b"1");
+        assert_eq!(store.get("after".to_owned()).await.unwrap().unwrap(), b"2");
     }
 
     #[tokio::test]
