@@ -442,10 +442,10 @@ mod tests {
     async fn what_fails_in_a_group_fails_alone() {
         let (store, _directory) = store();
         store.set(key(), b"{}".to_vec()).await.unwrap();
-        let (release, held) = mpsc::channel::<()>();
+        let (release, until_released) = mpsc::channel::<()>();
         // While this change holds up the thread, the others gather.
         let hold = store.write(move |_, _| {
-            let _ = held.recv();
+            let _ = until_released.recv();
             Ok(())
         });
         let others = async {
