@@ -3,15 +3,17 @@
 use crate::backend::{Backend, Unavailable};
 use crate::congestion::Congestion;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, batch, store};
-use spin_sdk::{key_value, wasip3};
-use std::cell::{Cell, OnceCell, RefCell};
+use spin_sdk::key_value;
+use spin_sdk::wasip3::{self, clocks::system_clock};
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 /// The name of the one store that the functions use.
-const STORE: &str = "default";
+const NAME: &str = "default";
 /// How long keys to be removed are gathered, so that one commit removes many.
 const GATHERING: Duration = Duration::from_millis(500);
 /// How many keys are removed at once; DynamoDB takes no more.
@@ -21,13 +23,13 @@ const REMOVED_AT_ONCE: usize = 25;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Spin's key-value store `default`, and the clocks and the randomness of WASI.
+///
+/// An instance opens the store once for all of its requests: on Redis, opening is a round trip.
 pub struct Spin<'a> {
     /// Counts the pauses.
     retries: &'a Cell<u32>,
-    /// Spin's own interface is asynchronous: the instance serves other requests while a read is under way.
-    store: OnceCell<key_value::Store>,
-    /// `wasi:keyvalue` has the atomic operations.
-    bucket: OnceCell<store::Bucket>,
+    /// Whether the store has answered this request.
+    has_answered: Cell<bool>,
 }
 
 impl<'a> Spin<'a> {
@@ -36,28 +38,34 @@ impl<'a> Spin<'a> {
     pub fn new(retries: &'a Cell<u32>) -> Self {
         Self {
             retries,
-            store: OnceCell::new(),
-            bucket: OnceCell::new(),
+            has_answered: Cell::new(false),
         }
     }
 
-    async fn store(&self) -> Result<&key_value::Store, Unavailable> {
-        if self.store.get().is_none() {
-            let store = in_time(key_value::Store::open(STORE)).await?;
-            // A second opening that ran at the same time is as good.
-            let _ = self.store.set(store);
+    /// Spin's own interface, which is asynchronous: the instance serves other requests while a read is under way.
+    async fn store() -> Result<&'static key_value::Store, Unavailable> {
+        static STORE: OnceLock<key_value::Store> = OnceLock::new();
+        if let Some(store) = STORE.get() {
+            return Ok(store);
         }
-        self.store.get().ok_or(Unavailable)
+        let store = in_time(key_value::Store::open(NAME)).await?;
+        Ok(STORE.get_or_init(|| store))
     }
 
-    async fn bucket(&self) -> Result<&store::Bucket, Unavailable> {
-        if self.bucket.get().is_none() {
+    /// `wasi:keyvalue`, which has the atomic operations.
+    async fn bucket(&self) -> Result<&'static store::Bucket, Unavailable> {
+        static BUCKET: OnceLock<store::Bucket> = OnceLock::new();
+        if !self.has_answered.get() {
             // This interface blocks the instance for as long as it takes, so the other one finds out whether the
             // store is there.
-            self.store().await?;
-            let _ = self.bucket.set(store::open(STORE).map_err(|_| Unavailable)?);
+            in_time(key_value::Store::open(NAME)).await?;
+            self.has_answered.set(true);
         }
-        self.bucket.get().ok_or(Unavailable)
+        if let Some(bucket) = BUCKET.get() {
+            return Ok(bucket);
+        }
+        let bucket = store::open(NAME).map_err(|_| Unavailable)?;
+        Ok(BUCKET.get_or_init(|| bucket))
     }
 }
 
@@ -77,7 +85,9 @@ impl Backend for Spin<'_> {
     type Swap = atomics::Cas;
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
-        in_time(self.store().await?.get(key)).await
+        let value = in_time(Self::store().await?.get(key)).await?;
+        self.has_answered.set(true);
+        Ok(value)
     }
 
     async fn exists(&self, key: &str) -> Result<bool, Unavailable> {
@@ -106,7 +116,7 @@ impl Backend for Spin<'_> {
                 let mut keys = GATHERED.take();
                 keys.sort_unstable();
                 keys.dedup();
-                if let Ok(bucket) = store::open(STORE) {
+                if let Ok(bucket) = store::open(NAME) {
                     for keys in keys.chunks(REMOVED_AT_ONCE) {
                         // What stays behind takes room, and stops counting with its minute.
                         let _ = batch::delete_many(&bucket, keys);
@@ -139,7 +149,9 @@ impl Backend for Spin<'_> {
     }
 
     async fn now(&self) -> SystemTime {
-        SystemTime::now()
+        let now = system_clock::now();
+        let since_1970 = Duration::new(u64::try_from(now.seconds).unwrap_or_default(), now.nanoseconds);
+        SystemTime::UNIX_EPOCH + since_1970
     }
 
     async fn random(&self) -> u64 {

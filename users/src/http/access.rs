@@ -4,9 +4,12 @@ use super::Problem;
 use super::request::from_spin;
 use crate::settings::{self, Tokens};
 use http::header::{AUTHORIZATION, FORWARDED};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use std::net::SocketAddr;
 use subtle::ConstantTimeEq;
+
+const SPIN_CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Admits the sender of a request, or says why not.
 ///
@@ -59,10 +62,10 @@ fn is_one_of(token: &str, tokens: &[String]) -> bool {
 
 /// Whether the peer is on this machine and speaks for itself, not for somebody behind it.
 fn is_from_this_machine(headers: &HeaderMap) -> bool {
-    let is_loopback = from_spin(headers, "spin-client-addr")
+    let is_loopback = from_spin(headers, &SPIN_CLIENT_ADDR)
         .and_then(|address| address.parse::<SocketAddr>().ok())
         .is_some_and(|address| address.ip().to_canonical().is_loopback());
-    is_loopback && !headers.contains_key(FORWARDED) && !headers.contains_key("x-forwarded-for")
+    is_loopback && !headers.contains_key(FORWARDED) && !headers.contains_key(X_FORWARDED_FOR)
 }
 
 #[cfg(test)]

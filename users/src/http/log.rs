@@ -2,11 +2,11 @@
 //! and each request that was refused or failed. It never tells tokens, email addresses or records.
 
 use super::Problem;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Serialize;
+use spin_sdk::wasip3::clocks::monotonic_clock::{self, Mark};
 use std::cell::Cell;
 use std::io::Write;
-use std::time::Instant;
 
 /// The build that writes the line: the version, unless whoever builds gives it a name of its own.
 const BUILD: &str = match option_env!("BUILD_ID") {
@@ -14,10 +14,12 @@ const BUILD: &str = match option_env!("BUILD_ID") {
     None => env!("CARGO_PKG_VERSION"),
 };
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// What is to be told of one request.
 pub(super) struct Log {
     function: &'static str,
-    since: Instant,
+    since: Mark,
     trace_id: Option<String>,
     /// How many times the request has waited to try something again.
     pub(super) retries: Cell<u32>,
@@ -44,7 +46,7 @@ impl Log {
     pub(super) fn new(function: &'static str, headers: &HeaderMap) -> Self {
         Self {
             function,
-            since: Instant::now(),
+            since: monotonic_clock::now(),
             trace_id: trace_id(headers).map(str::to_owned),
             retries: Cell::new(0),
         }
@@ -75,7 +77,7 @@ impl Log {
             outcome: status.as_u16(),
             problem,
             detail,
-            duration_us: u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX),
+            duration_us: monotonic_clock::now().saturating_sub(self.since) / 1000,
             retries: self.retries.get(),
             trace_id: self.trace_id.as_deref(),
         };
@@ -88,7 +90,7 @@ impl Log {
 
 /// The trace that the request is a part of (W3C Trace Context, section 3.2), if its header field can be read.
 fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
+    let mut parts = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
     let version = parts.next()?;
     let id = parts.next()?;
     let is_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -102,7 +104,7 @@ mod tests {
     use super::*;
 
     fn id_of(traceparent: &str) -> Option<String> {
-        let headers = HeaderMap::from_iter([("traceparent".parse().unwrap(), traceparent.parse().unwrap())]);
+        let headers = HeaderMap::from_iter([(TRACEPARENT, traceparent.parse().unwrap())]);
         trace_id(&headers).map(str::to_owned)
     }
 

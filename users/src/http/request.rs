@@ -7,7 +7,7 @@ use crate::spin::Spin;
 use crate::store::Store;
 use crate::username::Username;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use http::request::Parts;
 use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
@@ -17,6 +17,9 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
+
+const SPIN_PATH_MATCH_USERNAME: HeaderName = HeaderName::from_static("spin-path-match-username");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The most bytes that a body may have: 16 KiB.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -59,7 +62,7 @@ impl<'a> Authorized<'a> {
     /// # Errors
     /// What stands there is no username, so there is no such user.
     pub fn username(&self) -> Result<Username, Problem> {
-        let segment = from_spin(&self.headers, "spin-path-match-username").unwrap_or_default();
+        let segment = from_spin(&self.headers, &SPIN_PATH_MATCH_USERNAME).unwrap_or_default();
         // A client may escape any character of a segment (RFC 3986, section 2.3).
         let name = percent_decode_str(segment).decode_utf8_lossy();
         name.parse().map_err(|_| Problem::no_username())
@@ -70,9 +73,8 @@ impl<'a> Authorized<'a> {
     /// # Errors
     /// The header field is not an idempotency key.
     pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Problem> {
-        const NAME: &str = "idempotency-key";
         let expected = "must be 1 to 255 visible ASCII characters, given once";
-        let mut values = self.headers.get_all(NAME).iter();
+        let mut values = self.headers.get_all(IDEMPOTENCY_KEY).iter();
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
             (Some(value), None) => match value.to_str().map(str::parse) {
@@ -158,7 +160,7 @@ pub(super) fn discard(mut body: IncomingRequestBody) {
 
 /// The value of a header field that Spin adds to a request. Spin leaves what a client sent under the same name and
 /// adds its own behind it, so only the last value is to be trusted.
-pub(super) fn from_spin<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn from_spin<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get_all(name).iter().next_back()?.to_str().ok()
 }
 
@@ -226,10 +228,10 @@ mod tests {
     #[test]
     fn what_a_client_sends_in_spins_name_is_passed_over() {
         let mut headers = HeaderMap::new();
-        headers.append("spin-client-addr", "127.0.0.1:1".parse().unwrap());
-        headers.append("spin-client-addr", "192.0.2.7:2".parse().unwrap());
-        assert_eq!(from_spin(&headers, "spin-client-addr"), Some("192.0.2.7:2"));
-        assert_eq!(from_spin(&headers, "spin-path-match-username"), None);
+        headers.append(SPIN_PATH_MATCH_USERNAME, "jane".parse().unwrap());
+        headers.append(SPIN_PATH_MATCH_USERNAME, "john".parse().unwrap());
+        assert_eq!(from_spin(&headers, &SPIN_PATH_MATCH_USERNAME), Some("john"));
+        assert_eq!(from_spin(&headers, &IDEMPOTENCY_KEY), None);
     }
 
     proptest! {
