@@ -60,7 +60,10 @@ pub(crate) struct Compiler {
 
 impl Compiler {
     pub(crate) fn new() -> Result<Self> {
-        let engine = engine()?;
+        Self::on(engine(config())?)
+    }
+
+    fn on(engine: Engine) -> Result<Self> {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
@@ -100,7 +103,7 @@ impl Compiler {
     }
 }
 
-fn engine() -> Result<Engine> {
+fn config() -> Config {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     config.epoch_interruption(true);
@@ -113,6 +116,10 @@ fn engine() -> Result<Engine> {
         Ok(cache) => drop(config.cache(Some(cache))),
         Err(error) => tracing::debug!("no compile cache: {error:#}"),
     }
+    config
+}
+
+fn engine(mut config: Config) -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(MAX_INSTANCES)
         .total_core_instances(4 * MAX_INSTANCES)
@@ -225,3 +232,6 @@ impl WorkerState for Worker {
         drop(store);
     }
 }
+
+#[cfg(test)]
+mod budgets;

@@ -1,6 +1,7 @@
 //! What the store holds for a user: the record, and what is known of it.
 
-use crate::json::{self, Object};
+use crate::history::History;
+use crate::json::{self, Members};
 use crate::operation::Operation;
 use crate::user::User;
 use std::fmt;
@@ -14,13 +15,15 @@ pub struct Envelope {
     created: SystemTime,
     changed: SystemTime,
     creation: Operation,
-    /// The newest operations after the creation, oldest first; all of them, or at least [`Envelope::REMEMBERED`].
-    operations: Vec<Operation>,
+    /// The newest operations after the creation; all of them, or at least [`Envelope::REMEMBERED`].
+    operations: History,
     record: String,
 }
 
 /// The one version of the stored form that this build reads and writes.
 const FORMAT: u64 = 1;
+/// How many members that form has.
+const MEMBERS: usize = 7;
 
 impl Envelope {
     /// How many of the newest operations an envelope never forgets.
@@ -37,27 +40,28 @@ impl Envelope {
             created: now,
             changed: now,
             creation,
-            operations: Vec::new(),
+            operations: History::default(),
             record: user.to_json(),
         }
     }
 
     /// The envelope after `operation` made the record `user`, and the operations that it had to forget for that.
     #[must_use]
-    pub fn changed_to(&self, user: &User, operation: Operation, now: SystemTime) -> (Self, Vec<Operation>) {
+    pub fn changed_to(&self, user: &User, operation: &Operation, now: SystemTime) -> (Self, Vec<Operation>) {
         let mut operations = self.operations.clone();
         operations.push(operation);
         let forgotten = if operations.len() > Self::REMEMBERED + Self::FORGOTTEN_AT_ONCE {
-            operations.drain(..Self::FORGOTTEN_AT_ONCE).collect()
+            operations.forget(Self::FORGOTTEN_AT_ONCE)
         } else {
             Vec::new()
         };
         let changed = Self {
             sequence: self.sequence + 1,
+            created: self.created,
             changed: now,
+            creation: self.creation.clone(),
             operations,
             record: user.to_json(),
-            ..self.clone()
         };
         (changed, forgotten)
     }
@@ -71,13 +75,16 @@ impl Envelope {
     /// The revision of a record that `creation` has just created.
     #[must_use]
     pub fn first_revision(creation: &Operation) -> String {
-        revision(1, creation)
+        revision(1, creation.id())
     }
 
     /// The record's revision: another one after each change.
     #[must_use]
     pub fn revision(&self) -> String {
-        revision(self.sequence, self.operations.last().unwrap_or(&self.creation))
+        revision(
+            self.sequence,
+            self.operations.last_id().unwrap_or(self.creation.id()),
+        )
     }
 
     /// When the record was last written, in whole milliseconds.
@@ -94,8 +101,8 @@ impl Envelope {
 
     /// The operation with the id of `operation`, if it is remembered.
     #[must_use]
-    pub fn find(&self, operation: &Operation) -> Option<&Operation> {
-        self.operations.iter().find(|known| known.id() == operation.id())
+    pub fn find(&self, operation: &Operation) -> Option<Operation> {
+        self.operations.find(operation)
     }
 
     /// Whether the record had more operations than are remembered.
@@ -113,21 +120,20 @@ impl Envelope {
             return Some(false);
         }
         let first = later.operations.len().checked_sub(since)?;
-        later.operations.get(first).map(|known| known == operation)
+        later.operations.has_at(first, operation)
     }
 
     /// The stored form: a JSON object. Times are milliseconds since 1970, operations one string with blanks between.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let operations: Vec<_> = self.operations.iter().map(Operation::to_string).collect();
-        // Nothing here needs escaping: the record is JSON, all else digits, colons and blanks.
+        // Nothing here needs escaping: the record is JSON, all else was read without escapes.
         format!(
             r#"{{"format":{FORMAT},"sequence":{},"created":{},"changed":{},"creation":"{}","operations":"{}","record":{}}}"#,
             self.sequence,
             milliseconds(self.created),
             milliseconds(self.changed),
             self.creation,
-            operations.join(" "),
+            self.operations.as_str(),
             self.record,
         )
         .into_bytes()
@@ -139,11 +145,10 @@ impl Envelope {
     /// It is of another version, or damaged.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::Damaged)?;
-        let members = Object::read(text).map_err(|_| Unreadable::Damaged)?;
+        let members = Members::read(text).map_err(|_| Unreadable::Damaged)?;
         let member = |name| members.get(name).ok_or(Unreadable::Damaged);
         let number = |name| member(name)?.parse::<u64>().map_err(|_| Unreadable::Damaged);
-        let string = |name| json::string_from(member(name)?).ok_or(Unreadable::Damaged);
-        let operation = |text: &str| text.parse::<Operation>().map_err(|_| Unreadable::Damaged);
+        let string = |name| json::plain_string_from(member(name)?).ok_or(Unreadable::Damaged);
 
         // The version comes first: another one may have other members.
         let format = number("format")?;
@@ -151,28 +156,24 @@ impl Envelope {
             return Err(Unreadable::Version(format));
         }
         let sequence = number("sequence")?;
-        let operations = string("operations")?
-            .split_ascii_whitespace()
-            .map(operation)
-            .collect::<Result<Vec<_>, _>>()?;
-        // The creation and all operations count, and there has to be a number for the next one.
-        if sequence <= operations.len() as u64 || sequence == u64::MAX {
+        // There has to be a number for the next operation. A member that is not known here would be lost.
+        if sequence == 0 || sequence == u64::MAX || members.len() != MEMBERS {
             return Err(Unreadable::Damaged);
         }
         Ok(Self {
             sequence,
             created: time(number("created")?)?,
             changed: time(number("changed")?)?,
-            creation: operation(&string("creation")?)?,
-            operations,
+            creation: string("creation")?.parse().map_err(|_| Unreadable::Damaged)?,
+            operations: History::from_stored(string("operations")?),
             record: member("record")?.to_owned(),
         })
     }
 }
 
 /// A revision is never given twice: two writers that make the same sequence number differ in their operations.
-fn revision(sequence: u64, operation: &Operation) -> String {
-    format!("{sequence}-{}", operation.id())
+fn revision(sequence: u64, operation_id: &str) -> String {
+    format!("{sequence}-{operation_id}")
 }
 
 fn milliseconds(time: SystemTime) -> u64 {
@@ -232,7 +233,7 @@ mod tests {
 
     fn changed(envelope: &Envelope, number: u64) -> (Envelope, Vec<Operation>) {
         let user = User::from_stored(envelope.record()).unwrap();
-        envelope.changed_to(&user, Operation::fresh(number), envelope.changed)
+        envelope.changed_to(&user, &Operation::fresh(number), envelope.changed)
     }
 
     #[test]
@@ -307,6 +308,8 @@ mod tests {
                 Unreadable::Damaged,
             ),
             ("000000000007", "x", Unreadable::Damaged),
+            ("\"created\"", "\"region\":0,\"created\"", Unreadable::Damaged),
+            ("\"changed\"", "\"created\"", Unreadable::Damaged),
             ("1700000000123", "18446744073709551615", Unreadable::Damaged),
         ] {
             assert_eq!(

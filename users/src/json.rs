@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -34,6 +35,31 @@ pub enum InvalidDocument {
     Malformed(String),
     /// It is JSON, but not of the right form. There is at least one fault.
     Invalid(Vec<Fault>),
+}
+
+/// The members of a JSON object in their order, where they stand in its text: each name, and each value as it was
+/// written.
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'a> Members<'a> {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// It is not a JSON object.
+    pub(crate) fn read(text: &'a str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The value of the member `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.0.iter().find(|(member, _)| member == name)?;
+        Some(value)
+    }
 }
 
 /// A JSON object: its members in their order, each value as it was written.
@@ -78,7 +104,9 @@ impl Object {
     /// # Errors
     /// The text is not a JSON object.
     pub(crate) fn read(text: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
+        let Members(members) = Members::read(text)?;
+        let owned = |(name, value): (Cow<'_, str>, &str)| (name.into_owned(), value.to_owned());
+        Ok(Self(members.into_iter().map(owned).collect()))
     }
 
     /// The names of the members, in their order.
@@ -129,32 +157,43 @@ pub(crate) fn string_from(value: &str) -> Option<String> {
     serde_json::from_str(value).ok()
 }
 
+/// The text of the JSON `value`, if it is a string without escapes.
+pub(crate) fn plain_string_from(value: &str) -> Option<&str> {
+    let text = value.strip_prefix('"')?.strip_suffix('"')?;
+    (!text.contains('\\')).then_some(text)
+}
+
 /// Whether the JSON `value` is a number.
 pub(crate) fn is_number(value: &str) -> bool {
     value.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object;
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    members.push((name, value.get().to_owned()));
+                while let Some((Name(name), value)) = map.next_entry::<_, &RawValue>()? {
+                    members.push((name, value.get()));
                 }
-                Ok(Object(members))
+                Ok(Members(members))
             }
         }
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Entries)
     }
 }
+
+/// The name of a member, borrowed from the text unless there are escapes in it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// How many levels of arrays and objects a document may have.
 const DEPTH_LIMIT: usize = 64;
@@ -168,10 +207,10 @@ fn check(value: &str, pointer: &mut String, depth_left: usize, faults: &mut Vec<
     let detail = match value.as_bytes().first() {
         Some(b'"') if string_from(value).is_none() => "must have no half of a surrogate pair",
         Some(b'{' | b'[') if depth_left == 0 => "must not be nested so deeply",
-        Some(b'{') => match Object::read(value) {
-            Ok(object) => {
+        Some(b'{') => match Members::read(value) {
+            Ok(Members(members)) => {
                 let mut names = BTreeSet::new();
-                for (name, value) in &object.0 {
+                for (name, value) in &members {
                     check_part(name, value, pointer, depth_left, faults);
                     if !names.insert(name) {
                         let length = push_reference_token(pointer, name);

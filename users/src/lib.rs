@@ -14,6 +14,7 @@ pub mod username;
 pub mod backend;
 pub mod congestion;
 pub mod envelope;
+mod history;
 pub mod operation;
 pub mod store;
 

@@ -203,7 +203,7 @@ impl<B: Backend> Store<B> {
                 Ok(None) => return Ok(Updated::Unchanged(current)),
                 Err(refusal) => return Ok(Updated::Refused(refusal)),
             };
-            let (changed, forgotten) = current.changed_to(&user, operation.clone(), self.0.now().await);
+            let (changed, forgotten) = current.changed_to(&user, operation, self.0.now().await);
             self.note(forgotten).await?;
             let (standing, failed) = match self.swap(&key, swap, &changed).await? {
                 Swapped::Written => {

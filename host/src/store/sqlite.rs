@@ -1,8 +1,8 @@
 //! The `spin` backend: an `SQLite` file with Spin's schema, in WAL mode.
 //!
-//! One thread owns the connection that writes and another the one that reads, so that no call blocks
-//! the async runtime and no read waits for a disk flush. Changes that wait at the same time are
-//! committed as a group: one flush makes all of them durable.
+//! One thread owns the connection that writes, so that no commit blocks the async runtime. Changes that
+//! wait at the same time are committed as a group: one flush makes all of them durable. Reads have
+//! connections of their own, so that none waits for a flush.
 
 use super::{CompareAndSwap, KeyValue, MAX_RESULT_BYTES, StoreError};
 use anyhow::{Context, Result};
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params, params, types::Value};
 use std::{
     iter,
-    path::Path,
+    path::{Path, PathBuf},
     rc::Rc,
     slice,
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -27,11 +27,11 @@ const LARGEST_GROUP: usize = 128;
 
 /// An open database file.
 pub(super) struct Database {
-    reads: mpsc::Sender<Read>,
+    path: PathBuf,
+    /// Connections that no read is using.
+    readers: Mutex<Vec<Connection>>,
     changes: mpsc::Sender<Box<dyn Change>>,
 }
-
-type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Something to do in a transaction, and somebody who waits for it.
 trait Change: Send {
@@ -77,52 +77,49 @@ impl Database {
                  store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))",
             [],
         )?;
-        let reader = Connection::open(path)?;
+        rusqlite::vtab::array::load_module(&writer)?;
+        let (changes, receiver) = mpsc::channel();
+        thread::Builder::new()
+            .name("sqlite-write".to_owned())
+            .spawn(move || commit_in_groups(writer, receiver))?;
         Ok(Self {
-            reads: serve(
-                reader,
-                "sqlite-read",
-                |connection, reads: mpsc::Receiver<Read>| {
-                    for read in reads {
-                        read(connection);
-                    }
-                },
-            )?,
-            changes: serve(writer, "sqlite-write", commit_in_groups)?,
+            path: path.to_owned(),
+            readers: Mutex::default(),
+            changes,
         })
+    }
+
+    /// Reads at once, on the thread that asks.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let idle = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused = idle().pop();
+        let reader = if let Some(reader) = unused {
+            reader
+        } else {
+            let reader = Connection::open(&self.path)?;
+            rusqlite::vtab::array::load_module(&reader)?;
+            reader
+        };
+        let value = work(&reader);
+        idle().push(reader);
+        value
     }
 }
 
-/// Starts a thread that does what is sent to it on `connection`, until the last sender is gone.
-fn serve<T: Send + 'static>(
-    mut connection: Connection,
-    name: &str,
-    work: impl FnOnce(&mut Connection, mpsc::Receiver<T>) + Send + 'static,
-) -> Result<mpsc::Sender<T>> {
-    rusqlite::vtab::array::load_module(&connection)?;
-    let (sender, receiver) = mpsc::channel();
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || work(&mut connection, receiver))?;
-    Ok(sender)
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "what the last sender leaves ends the thread"
-)]
-fn commit_in_groups(connection: &mut Connection, changes: mpsc::Receiver<Box<dyn Change>>) {
+/// Makes changes until the last sender is gone.
+#[expect(clippy::needless_pass_by_value, reason = "the thread owns both")]
+fn commit_in_groups(mut connection: Connection, changes: mpsc::Receiver<Box<dyn Change>>) {
     while let Ok(first) = changes.recv() {
         let waiting = iter::once(first).chain(changes.try_iter());
         let mut group: Vec<_> = waiting.take(LARGEST_GROUP).collect();
-        match commit(connection, &mut group) {
+        match commit(&mut connection, &mut group) {
             Ok(()) => group.into_iter().for_each(|change| change.end(Ok(()))),
             Err(error) => match <[_; 1]>::try_from(group) {
                 Ok([change]) => change.end(Err(error)),
                 // One of them may be to blame: each gets a transaction of its own, as with Spin.
                 Err(group) => {
                     for mut change in group {
-                        let outcome = commit(connection, slice::from_mut(&mut change));
+                        let outcome = commit(&mut connection, slice::from_mut(&mut change));
                         change.end(outcome);
                     }
                 }
@@ -167,17 +164,23 @@ impl Store {
         }
     }
 
-    async fn read<T: Send + 'static>(
+    /// Reads one value, which takes less time than to have another thread do it.
+    fn read<T>(&self, work: impl FnOnce(&Connection, &str) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.database
+            .read(|connection| work(connection, &self.label))
+            .map_err(StoreError::new)
+    }
+
+    /// Reads as many values as there may be.
+    async fn read_many<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, &str) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let label = Arc::clone(&self.label);
-        let (reply, value) = oneshot::channel();
-        let read: Read = Box::new(move |connection| {
-            let _ = reply.send(work(connection, &label).map_err(StoreError::new));
-        });
-        self.database.reads.send(read).map_err(StoreError::new)?;
-        value.await.map_err(StoreError::new)?
+        let (database, label) = (Arc::clone(&self.database), Arc::clone(&self.label));
+        tokio::task::spawn_blocking(move || database.read(|connection| work(connection, &label)))
+            .await
+            .map_err(StoreError::new)?
+            .map_err(StoreError::new)
     }
 
     async fn write<T: Send + 'static>(
@@ -228,9 +231,7 @@ fn limit<T>(value: T, size: usize) -> Result<T, StoreError> {
 #[async_trait]
 impl KeyValue for Store {
     async fn get(&self, key: String) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self
-            .read(move |connection, label| select(connection, label, &key))
-            .await?;
+        let value = self.read(|connection, label| select(connection, label, &key))?;
         let size = value.as_ref().map_or(0, Vec::len);
         limit(value, size)
     }
@@ -251,13 +252,12 @@ impl KeyValue for Store {
     }
 
     async fn exists(&self, key: String) -> Result<bool, StoreError> {
-        self.read(move |connection, label| connection.prepare_cached(GET)?.exists(params![label, key]))
-            .await
+        self.read(|connection, label| connection.prepare_cached(GET)?.exists(params![label, key]))
     }
 
     async fn keys(&self) -> Result<Vec<String>, StoreError> {
         let keys: Vec<String> = self
-            .read(|connection, label| {
+            .read_many(|connection, label| {
                 connection
                     .prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?
                     .query_map([label], |row| row.get(0))?
@@ -270,7 +270,7 @@ impl KeyValue for Store {
 
     async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
         let pairs: Vec<(String, Option<Vec<u8>>)> = self
-            .read(move |connection, label| {
+            .read_many(move |connection, label| {
                 connection
                     .prepare_cached(
                         "SELECT key, value FROM spin_key_value WHERE store = ?1 AND key IN rarray(?2)",

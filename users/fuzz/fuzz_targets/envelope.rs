@@ -5,7 +5,7 @@
 use http::header::{ETAG, LAST_MODIFIED};
 use libfuzzer_sys::fuzz_target;
 use users::envelope::Envelope;
-use users::http::{not_modified, record};
+use users::http::{Response, not_modified, record};
 use users::operation::Operation;
 use users::points::Points;
 use users::user::User;
@@ -14,7 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
     match Envelope::from_bytes(bytes) {
         Ok(envelope) => {
             assert_eq!(Envelope::from_bytes(&envelope.to_bytes()).as_ref(), Ok(&envelope));
-            for response in [record(&envelope), not_modified(&envelope)] {
+            for answer in [record(&envelope), not_modified(&envelope)] {
+                let response = Response::from(answer);
                 assert!(
                     response.headers().contains_key(ETAG) && response.headers().contains_key(LAST_MODIFIED)
                 );
@@ -30,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn can_be_changed(envelope: &Envelope, user: User) {
     let operation = Operation::fresh(7);
     let user = user.with_points(Points::MAX);
-    let (later, _) = envelope.changed_to(&user, operation.clone(), envelope.changed());
+    let (later, _) = envelope.changed_to(&user, &operation, envelope.changed());
     assert_eq!(User::from_stored(later.record()), Ok(user));
     assert!(later.find(&operation).is_some());
     assert_eq!(envelope.was_followed_by(&operation, &later), Some(true));

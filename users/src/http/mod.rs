@@ -33,6 +33,12 @@ pub struct Answer {
     is_change: bool,
 }
 
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        answer.response
+    }
+}
+
 /// Serves a request to `function` with what `answer` makes of it, once its method is one of `methods` and its sender
 /// may use it.
 ///
