@@ -63,8 +63,13 @@ pub fn trapping_function() -> PathBuf {
     built("target/wasm32-wasip2/release/trapping_function.wasm")
 }
 
+/// `create-user` once more, as another build of it: the lines that it logs name the build `next`.
+pub fn next_build() -> PathBuf {
+    built("target/next/wasm32-wasip2/release/create_user.wasm")
+}
+
 /// Something that is built before the tests run.
-fn built(path: &str) -> PathBuf {
+fn built(path: impl AsRef<Path>) -> PathBuf {
     let path = root().join(path);
     assert!(
         path.exists(),

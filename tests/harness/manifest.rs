@@ -10,14 +10,26 @@ use toml::{Table, Value};
 pub struct Manifest(Table);
 
 impl Manifest {
-    /// The shipped one, its paths made absolute so that a copy of it can stand anywhere.
+    /// The shipped one.
     pub fn shipped() -> Self {
+        Self::read("spin.toml")
+    }
+
+    /// The shipped one of a function that is deployed apart from the others.
+    pub fn apart(function: &str) -> Self {
+        Self::read(&format!("deploy/apps/{function}.toml"))
+    }
+
+    /// A manifest of the project, its paths made absolute so that a copy of it can stand anywhere.
+    fn read(path: &str) -> Self {
+        let file = crate::root().join(path);
         let text =
-            std::fs::read_to_string(crate::root().join("spin.toml")).expect("the project has a spin.toml");
-        let mut manifest = Self(text.parse().expect("spin.toml is TOML"));
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let mut manifest = Self(text.parse().unwrap_or_else(|error| panic!("{path}: {error}")));
+        let folder = Path::new(path).parent().expect("it is in a folder");
         for function in manifest.functions() {
             let component = &manifest.0["component"][&function];
-            let source = crate::built(component["source"].as_str().expect("a path"));
+            let source = crate::built(folder.join(component["source"].as_str().expect("a path")));
             manifest = manifest.source(&function, &source);
         }
         manifest

@@ -35,6 +35,17 @@ pub(crate) fn trapping_function() -> Result<()> {
     release(&["trapping-function".to_owned()])
 }
 
+/// Builds a function once more under another name, which the tests take for its next release.
+pub(crate) fn next_build() -> Result<()> {
+    println!("Building the next release of a function, for the tests …");
+    let target = root().join("target/next");
+    run(cargo()
+        .env("BUILD_ID", "next")
+        .args(["build", "--release", "--target", toolchain::TARGET])
+        .args(["--package", "create-user", "--target-dir"])
+        .arg(target))
+}
+
 /// Builds the embedded host and says where it is.
 pub(crate) fn embedded_host() -> Result<PathBuf> {
     println!("Building the embedded host (some minutes the first time) …");

@@ -8,6 +8,7 @@ use crate::{build, cargo, run, tools};
 pub(crate) fn test(args: &[String]) -> Result<()> {
     build::functions()?;
     build::trapping_function()?;
+    build::next_build()?;
     build::embedded_host()?;
     let missing = tools::missing()?;
     println!("Running the tests …");

@@ -1,0 +1,8 @@
+//! What `deploy/` holds does what it says: the manifests of the functions apart, the configurations of their stores and
+//! of the proxy before them, and the Kubernetes objects; one function replaced under load; records of other formats.
+#![expect(clippy::panic, reason = "what helps the tests may fail them")]
+
+mod apart;
+mod manifests;
+mod replacement;
+mod service;

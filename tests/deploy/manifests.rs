@@ -1,0 +1,67 @@
+//! The manifests of the functions apart, held to the one of all together.
+
+use toml::{Table, Value};
+
+fn read(path: &str) -> Table {
+    let text = std::fs::read_to_string(harness::root().join(path)).unwrap();
+    text.parse().unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn functions(whole: &Table) -> Vec<&String> {
+    whole["component"].as_table().unwrap().keys().collect()
+}
+
+/// The manifest that deploys `function` as `whole` does, but by itself and from `deploy/apps`.
+fn apart(whole: &Table, function: &str) -> Table {
+    let mut component = whole["component"][function].as_table().unwrap().clone();
+    let description = component["description"].clone();
+    let source = format!("../../{}", component["source"].as_str().unwrap());
+    component.insert("source".to_owned(), source.into());
+    let build = component["build"].as_table_mut().unwrap();
+    build.insert("workdir".to_owned(), "../..".into());
+
+    let mut variables = whole["variables"].as_table().unwrap().clone();
+    let used = component["variables"].as_table().unwrap();
+    variables.retain(|name, _| used.values().any(|value| value.as_str() == Some(&format!("{{{{ {name} }}}}"))));
+
+    let mut application = whole["application"].as_table().unwrap().clone();
+    application.insert("name".to_owned(), format!("users-{function}").into());
+    application.insert("description".to_owned(), description);
+
+    let mut triggers = whole["trigger"]["http"].as_array().unwrap().clone();
+    triggers.retain(|trigger| trigger.get("component").and_then(Value::as_str) == Some(function));
+
+    let mut manifest = whole.clone();
+    manifest.insert("application".to_owned(), application.into());
+    manifest.insert("variables".to_owned(), variables.into());
+    manifest["trigger"]["http"] = triggers.into();
+    manifest["component"] = Table::from_iter([(function.to_owned(), component.into())]).into();
+    manifest
+}
+
+#[test]
+fn a_function_apart_is_what_it_is_among_the_others() {
+    let whole = read("spin.toml");
+    for function in functions(&whole) {
+        assert_eq!(
+            read(&format!("deploy/apps/{function}.toml")),
+            apart(&whole, function),
+            "{function}"
+        );
+    }
+}
+
+#[test]
+fn there_is_one_for_each_function() {
+    let mut apps: Vec<_> = std::fs::read_dir(harness::root().join("deploy/apps"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    apps.sort();
+    let whole = read("spin.toml");
+    let expected: Vec<_> = functions(&whole)
+        .iter()
+        .map(|function| format!("{function}.toml"))
+        .collect();
+    assert_eq!(apps, expected);
+}
