@@ -1,6 +1,6 @@
 //! The description against its standard, `OpenAPI` 3.1.
 
-use crate::python;
+use harness::python;
 
 #[test]
 fn the_description_is_valid() {

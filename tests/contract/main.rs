@@ -10,7 +10,6 @@ mod answers;
 mod document;
 mod examples;
 mod linter;
-mod python;
 mod routes;
 mod schemathesis;
 mod types;

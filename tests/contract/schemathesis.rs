@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use harness::App;
+use harness::{App, python};
 use serde_json::{Value, json};
 
 use crate::document::DOCUMENT;
-use crate::python;
 
 /// What one run did: for each operation, how often it was answered with each status.
 type Answers = BTreeMap<String, BTreeMap<u64, usize>>;
@@ -80,6 +79,7 @@ async fn every_operation_wants_a_token_once_one_is_set() {
 
 /// Runs Schemathesis, which must find nothing.
 fn run(app: &App, description: &Value, args: &[&str]) -> Answers {
+    let own = harness::root().join("tests/contract");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("openapi.json");
     fs::write(&file, description.to_string()).expect("a temporary file can be written");
@@ -87,7 +87,7 @@ fn run(app: &App, description: &Value, args: &[&str]) -> Answers {
     let seed = std::env::var("SCHEMATHESIS_SEED").unwrap_or_else(|_| "1".to_owned());
     let output = python::tool("schemathesis")
         .arg("--config-file")
-        .arg(python::folder().join("schemathesis.toml"))
+        .arg(own.join("schemathesis.toml"))
         .args(["--no-color", "run"])
         .arg(&file)
         .args([
@@ -101,7 +101,7 @@ fn run(app: &App, description: &Value, args: &[&str]) -> Answers {
         ])
         .arg(&events)
         .args(args)
-        .env("PYTHONPATH", python::folder())
+        .env("PYTHONPATH", &own)
         .current_dir(&folder)
         .output()
         .expect("Schemathesis runs");

@@ -3,6 +3,11 @@
 #![expect(clippy::panic, reason = "what helps the tests may fail them")]
 
 mod apart;
+mod custom_resources;
+mod formats;
+mod kubernetes;
 mod manifests;
 mod replacement;
+mod runtime_config;
 mod service;
+mod unit;

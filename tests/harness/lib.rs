@@ -20,6 +20,7 @@ mod app;
 mod client;
 mod manifest;
 mod nginx;
+pub mod python;
 mod redis;
 mod state;
 

@@ -15,7 +15,7 @@ struct Tool {
     tests: &'static str,
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 6] = [
     Tool {
         program: "redis-server",
         package: "redis-server",
@@ -30,6 +30,21 @@ const TOOLS: [Tool; 3] = [
         program: "python3",
         package: "python3-venv",
         tests: "the functions against their description",
+    },
+    Tool {
+        program: "kubectl",
+        package: "kubernetes-client",
+        tests: "the Kubernetes objects",
+    },
+    Tool {
+        program: "envsubst",
+        package: "gettext-base",
+        tests: "the runtime configuration for Redis",
+    },
+    Tool {
+        program: "systemd-analyze",
+        package: "systemd",
+        tests: "the systemd unit",
     },
 ];
 

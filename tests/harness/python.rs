@@ -1,14 +1,14 @@
-//! The tools that are written in Python, in an environment of their own.
+//! The tools that are written in Python and listed in `tests/requirements.txt`, in an environment of their own.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What the tests here need and a machine may not have.
-pub(crate) const PROGRAM: &str = "python3";
+/// What runs them, which a machine may not have.
+pub const PROGRAM: &str = "python3";
 
-/// A tool of `requirements.txt`, installed in `target/venv` if it is not there yet.
-pub(crate) fn tool(name: &str) -> Command {
+/// A tool by its name, installed in `target/venv` if it is not there yet.
+pub fn tool(name: &str) -> Command {
     let environment = environment();
     let mut tool = Command::new(environment.join("bin").join(name));
     // The folder of the tests stays as it is.
@@ -16,15 +16,10 @@ pub(crate) fn tool(name: &str) -> Command {
     tool
 }
 
-/// The folder of these tests.
-pub(crate) fn folder() -> PathBuf {
-    harness::root().join("tests/contract")
-}
-
 fn environment() -> PathBuf {
-    let target = harness::root().join("target");
+    let target = crate::root().join("target");
     let environment = target.join("venv");
-    let wanted = folder().join("requirements.txt");
+    let wanted = crate::root().join("tests/requirements.txt");
     let installed = environment.join("requirements.txt");
     fs::create_dir_all(&target).expect("a folder");
     // Several tests come here at once, and several test programs may.

@@ -1,0 +1,290 @@
+//! The Kubernetes objects: built by the tool that applies them, held to Kubernetes' own schemas, to the types of the
+//! custom resources, to each other and to `spin.toml`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::{python, root, without};
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::custom_resources::{CustomResource, ScaleTarget, SecretKeyRef, SpinApp};
+
+/// Everything that is applied together.
+struct Objects {
+    text: String,
+    all: Vec<Value>,
+}
+
+/// A copy of the files, for a variant of them.
+struct Copy(TempDir);
+
+impl Copy {
+    fn new() -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(&root().join("deploy/kubernetes"), copy.path());
+        Self(copy)
+    }
+
+    fn replace(self, file: &str, from: &str, to: &str) -> Self {
+        let file = self.0.path().join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{from} in {}", file.display());
+        fs::write(file, text.replace(from, to)).unwrap();
+        self
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&to).unwrap();
+            copy_folder(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+impl Objects {
+    /// What `kubectl apply --kustomize` would apply.
+    fn of(folder: PathBuf) -> Self {
+        let output = Command::new("kubectl")
+            .arg("kustomize")
+            .arg(&folder)
+            .output()
+            .unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && complaints.is_empty(),
+            "{}, kubectl 1.21 or later is needed: {complaints}",
+            folder.display()
+        );
+        let text = String::from_utf8(output.stdout).unwrap();
+        let all = serde_saphyr::from_multiple(&text).unwrap();
+        Self { text, all }
+    }
+
+    fn dev() -> Self {
+        Self::of(root().join("deploy/kubernetes/overlays/dev"))
+    }
+
+    fn production() -> Self {
+        Self::of(root().join("deploy/kubernetes/overlays/production"))
+    }
+
+    /// As it is where KEDA is used.
+    fn production_with_keda() -> Self {
+        let file = "overlays/production/kustomization.yaml";
+        let copy = Copy::new().replace(file, "- ../../autoscaling/hpa", "- ../../autoscaling/keda");
+        Self::of(copy.0.path().join("overlays/production"))
+    }
+
+    fn of_kind(&self, kind: &str) -> Vec<&Value> {
+        self.all.iter().filter(|object| object["kind"] == kind).collect()
+    }
+
+    fn custom(&self) -> impl Iterator<Item = CustomResource> {
+        let custom = self.all.iter().filter(|object| is_custom(object));
+        custom.map(|object| CustomResource::read(object).unwrap_or_else(|error| panic!("{error}: {object}")))
+    }
+
+    fn spin_app(&self) -> SpinApp {
+        let mut apps = self.custom().filter_map(|resource| match resource {
+            CustomResource::SpinApp(app) => Some(app.spec),
+            _ => None,
+        });
+        let app = apps.next().unwrap();
+        assert!(apps.next().is_none());
+        app
+    }
+}
+
+fn is_custom(object: &Value) -> bool {
+    let version = object["apiVersion"].as_str().unwrap();
+    version.starts_with("core.spinkube.dev/") || version.starts_with("keda.sh/")
+}
+
+/// Holds those objects to Kubernetes' schemas that are its own, and says how many there are.
+fn validate(text: &str) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("objects.yaml");
+    fs::write(&file, text).unwrap();
+    let output = python::tool("kubernetes-validate")
+        .arg("--strict")
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // It only warns of kinds that it does not know.
+    said.lines().filter(|line| line.starts_with("INFO ")).count()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Secret {
+    string_data: BTreeMap<String, String>,
+    metadata: Name,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+fn secret_template() -> (String, Secret) {
+    let text = fs::read_to_string(root().join("deploy/kubernetes/secret.example.yaml")).unwrap();
+    let secret = serde_saphyr::from_str(&text).unwrap();
+    (text, secret)
+}
+
+/// The secrets that an application reads, by what for.
+fn secrets(app: &SpinApp) -> impl Iterator<Item = (&str, &SecretKeyRef)> {
+    let stores = app.runtime_config.key_value_stores.iter();
+    let settings = stores.flat_map(|store| &store.options).chain(&app.variables);
+    settings.filter_map(|setting| Some((setting.name.as_str(), &setting.value_from.as_ref()?.secret_key_ref)))
+}
+
+#[test]
+fn kubernetes_takes_the_objects() {
+    if without("kubectl") || without(python::PROGRAM) {
+        return;
+    }
+    for objects in [Objects::dev(), Objects::production(), Objects::production_with_keda()] {
+        let custom = objects.custom().count();
+        assert!(custom >= 2);
+        assert_eq!(
+            validate(&objects.text) + custom,
+            objects.all.len(),
+            "{}",
+            objects.text
+        );
+    }
+    assert_eq!(validate(&secret_template().0), 1);
+}
+
+#[test]
+fn the_application_is_given_what_its_manifest_asks_for() {
+    if without("kubectl") {
+        return;
+    }
+    let manifest = fs::read_to_string(root().join("spin.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let variables = manifest["variables"].as_table().unwrap();
+    for objects in [Objects::dev(), Objects::production()] {
+        let app = objects.spin_app();
+        let given: Vec<_> = app
+            .variables
+            .iter()
+            .map(|variable| (variable.name.as_str(), variable.value_from.is_some()))
+            .collect();
+        let mut asked_for: Vec<_> = variables
+            .iter()
+            .map(|(name, variable)| (name.as_str(), variable.get("secret").is_some()))
+            .collect();
+        asked_for.sort_by_key(|(name, _)| given.iter().position(|(given, _)| given == name));
+        assert_eq!(given, asked_for);
+
+        let [store] = &app.runtime_config.key_value_stores[..] else {
+            panic!("one store");
+        };
+        for component in manifest["component"].as_table().unwrap().values() {
+            assert_eq!(
+                component["key_value_stores"],
+                toml::Value::from(vec![store.name.clone()])
+            );
+        }
+        assert_eq!(store.r#type, "redis");
+        let [url] = &store.options[..] else {
+            panic!("one option");
+        };
+        assert_eq!(url.name, "url");
+        // With a password in it.
+        assert!(url.value_from.is_some());
+
+        for probe in [&app.checks.readiness, &app.checks.liveness] {
+            assert_eq!(probe.http_get.path, "/.well-known/spin/health");
+        }
+        let executor = objects.of_kind("SpinAppExecutor");
+        assert_eq!(executor[0]["metadata"]["name"], app.executor.as_str());
+    }
+}
+
+#[test]
+fn the_template_of_the_secret_has_what_is_read_and_no_secret() {
+    if without("kubectl") {
+        return;
+    }
+    let (_, secret) = secret_template();
+    let app = Objects::production().spin_app();
+    let mut read: Vec<_> = secrets(&app)
+        .map(|(_, reference)| {
+            assert_eq!(reference.name, secret.metadata.name);
+            &reference.key
+        })
+        .collect();
+    read.sort();
+    assert_eq!(read, secret.string_data.keys().collect::<Vec<_>>());
+    for value in secret.string_data.values() {
+        assert!(value.contains('<') && value.contains('>'), "{value}");
+    }
+}
+
+#[test]
+fn what_is_beside_the_application_finds_it() {
+    if without("kubectl") {
+        return;
+    }
+    for objects in [Objects::production(), Objects::production_with_keda()] {
+        let app = objects.of_kind("SpinApp")[0];
+        let (name, namespace) = (&app["metadata"]["name"], &app["metadata"]["namespace"]);
+        assert!(
+            objects
+                .all
+                .iter()
+                .all(|object| object["metadata"]["namespace"] == *namespace)
+        );
+        let budget = objects.of_kind("PodDisruptionBudget")[0];
+        let pods = &budget["spec"]["selector"]["matchLabels"]["core.spinkube.dev/app-name"];
+        assert_eq!(pods, name);
+        // The operator's Service has the name of the application and port 80.
+        for rule in objects.of_kind("Ingress")[0]["spec"]["rules"].as_array().unwrap() {
+            let service = &rule["http"]["paths"][0]["backend"]["service"];
+            assert_eq!(&service["name"], name);
+            assert_eq!(service["port"]["number"], 80);
+        }
+
+        // And a Deployment of that name.
+        let target = ScaleTarget {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            name: name.as_str().unwrap().to_owned(),
+        };
+        let scaled = objects.of_kind("HorizontalPodAutoscaler");
+        let scaled = scaled
+            .iter()
+            .map(|object| object["spec"]["scaleTargetRef"].clone());
+        let mut targets: Vec<ScaleTarget> = scaled
+            .map(|target| serde_json::from_value(target).unwrap())
+            .collect();
+        targets.extend(objects.custom().filter_map(|resource| match resource {
+            CustomResource::ScaledObject(object) => Some(object.spec.scale_target_ref),
+            _ => None,
+        }));
+        assert_eq!(targets, [target]);
+        let app = objects.spin_app();
+        assert!(app.enable_autoscaling);
+        // The autoscalers count in parts of it.
+        assert!(app.resources.requests.cpu.is_some());
+    }
+}
