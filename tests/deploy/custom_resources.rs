@@ -227,7 +227,10 @@ impl SpinApp {
             is(probe.initial_delay_seconds < 600, "checks")?;
         }
         let Resources { limits, requests } = &self.resources;
-        is(mebibytes(&limits.memory)? >= mebibytes(&requests.memory)?, "resources")
+        is(
+            mebibytes(&limits.memory)? >= mebibytes(&requests.memory)?,
+            "resources",
+        )
     }
 }
 
@@ -245,7 +248,10 @@ impl SpinAppExecutor {
 
 impl ScaledObject {
     fn check(&self) -> Result<(), String> {
-        is(self.min_replica_count <= self.max_replica_count, "minReplicaCount")?;
+        is(
+            self.min_replica_count <= self.max_replica_count,
+            "minReplicaCount",
+        )?;
         for trigger in &self.triggers {
             let is_known = trigger.r#type == "cpu" && trigger.metric_type == "Utilization";
             let value = trigger.metadata.get("value").map(|value| value.parse::<u8>());

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use harness::{python, root, without};
 use serde::Deserialize;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::custom_resources::{CustomResource, ScaleTarget, SecretKeyRef, SpinApp};
 
@@ -17,25 +16,6 @@ use crate::custom_resources::{CustomResource, ScaleTarget, SecretKeyRef, SpinApp
 struct Objects {
     text: String,
     all: Vec<Value>,
-}
-
-/// A copy of the files, for a variant of them.
-struct Copy(TempDir);
-
-impl Copy {
-    fn new() -> Self {
-        let copy = tempfile::tempdir().unwrap();
-        copy_folder(&root().join("deploy/kubernetes"), copy.path());
-        Self(copy)
-    }
-
-    fn replace(self, file: &str, from: &str, to: &str) -> Self {
-        let file = self.0.path().join(file);
-        let text = fs::read_to_string(&file).unwrap();
-        assert_eq!(text.matches(from).count(), 1, "{from} in {}", file.display());
-        fs::write(file, text.replace(from, to)).unwrap();
-        self
-    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -53,7 +33,8 @@ fn copy_folder(from: &Path, to: &Path) {
 
 impl Objects {
     /// What `kubectl apply --kustomize` would apply.
-    fn of(folder: PathBuf) -> Self {
+    fn of(kubernetes: &Path, overlay: &str) -> Self {
+        let folder = kubernetes.join("overlays").join(overlay);
         let output = Command::new("kubectl")
             .arg("kustomize")
             .arg(&folder)
@@ -62,7 +43,7 @@ impl Objects {
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success() && complaints.is_empty(),
-            "{}, kubectl 1.21 or later is needed: {complaints}",
+            "{}, with a kubectl that has to be of 1.27 or later: {complaints}",
             folder.display()
         );
         let text = String::from_utf8(output.stdout).unwrap();
@@ -71,18 +52,26 @@ impl Objects {
     }
 
     fn dev() -> Self {
-        Self::of(root().join("deploy/kubernetes/overlays/dev"))
+        Self::of(&root().join("deploy/kubernetes"), "dev")
     }
 
     fn production() -> Self {
-        Self::of(root().join("deploy/kubernetes/overlays/production"))
+        Self::of(&root().join("deploy/kubernetes"), "production")
     }
 
     /// As it is where KEDA is used.
     fn production_with_keda() -> Self {
-        let file = "overlays/production/kustomization.yaml";
-        let copy = Copy::new().replace(file, "- ../../autoscaling/hpa", "- ../../autoscaling/keda");
-        Self::of(copy.0.path().join("overlays/production"))
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(&root().join("deploy/kubernetes"), copy.path());
+        let file = copy.path().join("overlays/production/kustomization.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text.matches("- ../../autoscaling/hpa").count(), 1);
+        fs::write(
+            file,
+            text.replace("- ../../autoscaling/hpa", "- ../../autoscaling/keda"),
+        )
+        .unwrap();
+        Self::of(copy.path(), "production")
     }
 
     fn of_kind(&self, kind: &str) -> Vec<&Value> {
@@ -152,7 +141,12 @@ fn secret_template() -> (String, Secret) {
 fn secrets(app: &SpinApp) -> impl Iterator<Item = (&str, &SecretKeyRef)> {
     let stores = app.runtime_config.key_value_stores.iter();
     let settings = stores.flat_map(|store| &store.options).chain(&app.variables);
-    settings.filter_map(|setting| Some((setting.name.as_str(), &setting.value_from.as_ref()?.secret_key_ref)))
+    settings.filter_map(|setting| {
+        Some((
+            setting.name.as_str(),
+            &setting.value_from.as_ref()?.secret_key_ref,
+        ))
+    })
 }
 
 #[test]
@@ -160,7 +154,11 @@ fn kubernetes_takes_the_objects() {
     if without("kubectl") || without(python::PROGRAM) {
         return;
     }
-    for objects in [Objects::dev(), Objects::production(), Objects::production_with_keda()] {
+    for objects in [
+        Objects::dev(),
+        Objects::production(),
+        Objects::production_with_keda(),
+    ] {
         let custom = objects.custom().count();
         assert!(custom >= 2);
         assert_eq!(

@@ -22,7 +22,10 @@ fn apart(whole: &Table, function: &str) -> Table {
 
     let mut variables = whole["variables"].as_table().unwrap().clone();
     let used = component["variables"].as_table().unwrap();
-    variables.retain(|name, _| used.values().any(|value| value.as_str() == Some(&format!("{{{{ {name} }}}}"))));
+    variables.retain(|name, _| {
+        used.values()
+            .any(|value| value.as_str() == Some(&format!("{{{{ {name} }}}}")))
+    });
 
     let mut application = whole["application"].as_table().unwrap().clone();
     application.insert("name".to_owned(), format!("users-{function}").into());

@@ -66,8 +66,20 @@ impl Clients {
             for (method, path, body, status, expected) in [
                 (Method::POST, "/user".to_owned(), at(60), 201, &at(60)),
                 (Method::GET, format!("/user/{user}"), String::new(), 200, &at(60)),
-                (Method::POST, format!("/user/points/{user}"), points, 200, &at(110)),
-                (Method::PUT, format!("/user/promote/{user}"), String::new(), 200, &gold),
+                (
+                    Method::POST,
+                    format!("/user/points/{user}"),
+                    points,
+                    200,
+                    &at(110),
+                ),
+                (
+                    Method::PUT,
+                    format!("/user/promote/{user}"),
+                    String::new(),
+                    200,
+                    &gold,
+                ),
                 (Method::GET, format!("/user/{user}"), String::new(), 200, &gold),
             ] {
                 let mut request = connections

@@ -61,7 +61,13 @@ impl Service {
         let file = harness::root().join("deploy/nginx.conf");
         let mut config = std::fs::read_to_string(file).unwrap();
         let [one, other] = &self.get_user;
-        let hosts = [&self.create_user, one, other, &self.promote_user, &self.award_points];
+        let hosts = [
+            &self.create_user,
+            one,
+            other,
+            &self.promote_user,
+            &self.award_points,
+        ];
         let servers = (3001..).zip(hosts).map(|(port, host)| {
             (
                 format!("server 127.0.0.1:{port};"),
