@@ -15,7 +15,7 @@ struct Tool {
     tests: &'static str,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         program: "redis-server",
         package: "redis-server",
@@ -25,6 +25,11 @@ const TOOLS: [Tool; 6] = [
         program: "nginx",
         package: "nginx",
         tests: "the functions behind a reverse proxy",
+    },
+    Tool {
+        program: "sqlite3",
+        package: "sqlite3",
+        tests: "back-up and restore",
     },
     Tool {
         program: "python3",
