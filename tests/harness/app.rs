@@ -22,6 +22,7 @@ const STOP: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug)]
 pub struct AppBuilder {
     manifest: Option<String>,
+    manifest_file: Option<PathBuf>,
     state: State,
     state_dir: Option<PathBuf>,
     runtime_config: Option<String>,
@@ -59,6 +60,13 @@ impl AppBuilder {
     #[must_use]
     pub fn manifest_text(mut self, text: impl Into<String>) -> Self {
         self.manifest = Some(text.into());
+        self
+    }
+
+    /// Serves a manifest where it stands.
+    #[must_use]
+    pub fn manifest_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.manifest_file = Some(path.into());
         self
     }
 
@@ -145,6 +153,7 @@ impl App {
     pub fn builder() -> AppBuilder {
         AppBuilder {
             manifest: None,
+            manifest_file: None,
             state: State::new(),
             state_dir: None,
             runtime_config: None,
@@ -243,10 +252,11 @@ impl Process {
             std::fs::write(&path, text).expect("a temporary file can be written");
             path
         };
-        let manifest = builder
-            .manifest
-            .clone()
-            .unwrap_or_else(|| Manifest::shipped().to_string());
+        let manifest = builder.manifest_file.clone().unwrap_or_else(|| {
+            let text = builder.manifest.clone();
+            let text = text.unwrap_or_else(|| Manifest::shipped().to_string());
+            write("spin.toml", &text)
+        });
         let mut command = if crate::on_spin() {
             builder.state.use_write_ahead_log();
             let mut spin = Command::new("spin");
@@ -263,7 +273,7 @@ impl Process {
         }
         command
             .arg("--from")
-            .arg(write("spin.toml", &manifest))
+            .arg(manifest)
             .args(["--listen", &builder.listen])
             .arg("--state-dir")
             .arg(builder.state_dir.as_deref().unwrap_or(builder.state.path()))

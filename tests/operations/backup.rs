@@ -143,13 +143,18 @@ async fn restored(copy: &Path, before: &HashMap<String, u64>) -> usize {
             .unwrap();
         assert_eq!(mode, "wal");
         let mut keys = database
-            .prepare("SELECT substr(key, 6) FROM spin_key_value WHERE store = 'default' AND key LIKE 'user/%'")
+            .prepare(
+                "SELECT substr(key, 6) FROM spin_key_value WHERE store = 'default' AND key LIKE 'user/%'",
+            )
             .unwrap();
         let users = keys.query_map([], |row| row.get(0)).unwrap();
         users.collect::<Result<_, _>>().unwrap()
     };
     let printed = printed.succeeded();
-    assert!(printed.ends_with(&format!(": {} users\n", users.len())), "{printed}");
+    assert!(
+        printed.ends_with(&format!(": {} users\n", users.len())),
+        "{printed}"
+    );
 
     let app = App::builder().state(&state).start().await;
     let mut points = HashMap::new();
@@ -192,7 +197,11 @@ async fn a_back_up_leaves_what_is_there_alone() {
     let refused = script::run("backup", [empty.path(), &copy]).await;
     refused.refused("there is no ");
     assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
-    let refused = script::run("backup", [app.state().path(), &folder.path().join("none/users.db")]).await;
+    let refused = script::run(
+        "backup",
+        [app.state().path(), &folder.path().join("none/users.db")],
+    )
+    .await;
     refused.refused("there is no folder ");
     script::run("backup", [copy.as_path()]).await.refused("usage: ");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

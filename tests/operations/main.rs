@@ -9,4 +9,5 @@
 )]
 
 mod backup;
+mod package;
 mod script;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use toml_edit::{DocumentMut, Item, Value};
 
 use crate::{cargo, root, run, toolchain};
 
@@ -11,14 +12,14 @@ use crate::{cargo, root, run, toolchain};
 pub(crate) fn function_names() -> Result<Vec<String>> {
     let path = root().join("spin.toml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let manifest: toml::Table = text
+    let manifest: DocumentMut = text
         .parse()
         .with_context(|| format!("{} is broken", path.display()))?;
-    let components = manifest.get("component").and_then(toml::Value::as_table);
+    let components = manifest.get("component").and_then(Item::as_table_like);
     Ok(components
         .context("spin.toml has no components")?
-        .keys()
-        .cloned()
+        .iter()
+        .map(|(name, _)| name.to_owned())
         .collect())
 }
 
@@ -56,6 +57,21 @@ pub(crate) fn embedded_host() -> Result<PathBuf> {
 fn release(packages: &[String]) -> Result<()> {
     let mut cargo = cargo();
     into_target(&mut cargo).args(["--release", "--target", toolchain::TARGET]);
+    // The same sources make the same bytes wherever they are built: messages of panics tell paths of other crates, and
+    // these variables would take the place of what `.cargo/config.toml` asks of the linker.
+    let flag = format!(
+        "--remap-path-prefix={}=/cargo",
+        toolchain::cargo_home()?.display()
+    );
+    cargo
+        .arg("--config")
+        .arg(format!(
+            "target.{}.rustflags = [{}]",
+            toolchain::TARGET,
+            Value::from(flag)
+        ))
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
     run(cargo.args(packages.iter().flat_map(|package| ["--package", package])))
 }
 

@@ -1,7 +1,9 @@
-//! The project's own commands, by the cargo-xtask convention: `cargo xtask up`, `build`, `test`, `check`.
+//! The project's own commands, by the cargo-xtask convention: `cargo xtask up`, `build`, `test`, `check`,
+//! `package`.
 
 mod build;
 mod check;
+mod package;
 mod test;
 mod toolchain;
 mod tools;
@@ -29,6 +31,8 @@ enum Task {
     },
     /// Checks formatting and lints.
     Check,
+    /// Builds the functions and packs them with what it takes to deploy them.
+    Package,
 }
 
 fn main() -> ExitCode {
@@ -48,6 +52,10 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Test { args } => test::test(&args)?,
         Task::Check => check::check()?,
+        Task::Package => {
+            build::functions()?;
+            package::package()?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{build, cargo, run, tools};
+use crate::{build, cargo, package, run, tools};
 
 /// Builds what the tests start, gets the tools that they drive, and runs them.
 pub(crate) fn test(args: &[String]) -> Result<()> {
@@ -10,6 +10,7 @@ pub(crate) fn test(args: &[String]) -> Result<()> {
     build::trapping_function()?;
     build::next_build()?;
     build::embedded_host()?;
+    package::package()?;
     let missing = tools::missing()?;
     println!("Running the tests …");
     run(cargo()

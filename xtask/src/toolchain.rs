@@ -1,7 +1,7 @@
 //! Checks that the Rust installed here can build the project, and adds the target where it can.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -50,6 +50,14 @@ pub(crate) fn version(text: &str) -> Option<Version> {
         let mut numbers = word.trim_start_matches('v').split('.');
         Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     })
+}
+
+/// The folder where cargo keeps the sources of other crates.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    named
+        .or_else(|| Some(std::env::home_dir()?.join(".cargo")))
+        .context("neither CARGO_HOME nor HOME is set")
 }
 
 fn workspace_rust_version() -> Option<Version> {

@@ -1,11 +1,11 @@
 //! The programs beside Rust that some of the tests drive.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::run;
+use crate::{cargo, root, run};
 
 struct Tool {
     program: &'static str,
@@ -82,6 +82,29 @@ pub(crate) fn missing() -> Result<Vec<&'static str>> {
         );
     }
     Ok(missing)
+}
+
+/// The program that lists what a function is made of, installed in `target` if it is not there yet.
+pub(crate) fn cargo_cyclonedx() -> Result<PathBuf> {
+    let package = "cargo-cyclonedx@0.5.9";
+    let folder = root().join("target/tools").join(package);
+    let program = folder.join("bin/cargo-cyclonedx");
+    if !program.exists() {
+        println!("Installing {package} (a minute, once) …");
+        // Unoptimized it is built twice as fast, and runs fast enough.
+        run(cargo()
+            .args([
+                "install",
+                "--quiet",
+                "--debug",
+                "--locked",
+                "--no-track",
+                "--root",
+            ])
+            .arg(&folder)
+            .arg(package))?;
+    }
+    Ok(program)
 }
 
 fn is_installed(program: &str) -> bool {
