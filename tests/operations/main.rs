@@ -9,5 +9,6 @@
 )]
 
 mod backup;
+mod moving;
 mod package;
 mod script;

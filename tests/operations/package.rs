@@ -95,6 +95,36 @@ fn the_manifest_is_the_projects_but_for_where_the_functions_are() {
 }
 
 #[test]
+fn every_manifest_names_functions_that_are_there() {
+    let package = Package::unpacked();
+    let mut sources = 0;
+    for file in package.files() {
+        let path = package.folder.join(&file);
+        if file.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let table: Table = text.parse().unwrap();
+        let components = table.get("component").and_then(Value::as_table);
+        for component in components.into_iter().flat_map(Table::values) {
+            let source = component["source"].as_str().unwrap();
+            assert!(
+                path.with_file_name(source).exists(),
+                "{} names {source}",
+                file.display()
+            );
+            assert_eq!(component.get("build"), None, "{}", file.display());
+            sources += 1;
+        }
+    }
+    // All together and each apart.
+    assert_eq!(
+        sources,
+        2 * manifest(&package.folder)["component"].as_table().unwrap().len()
+    );
+}
+
+#[test]
 fn the_checksums_are_those_of_all_files() {
     let package = Package::unpacked();
     let mut sha256sum = Command::new("sha256sum");
