@@ -68,6 +68,11 @@ async fn each_change_and_each_refusal_is_told_once() {
     for line in &lines {
         assert_eq!(line["build"], env!("CARGO_PKG_VERSION"));
         assert_eq!(line["retries"], 0);
+        assert!(
+            line["time_ms"]
+                .as_u64()
+                .is_some_and(|time| time > 1_700_000_000_000)
+        );
         assert!(line["duration_us"].as_u64().is_some_and(|duration| duration > 0));
         assert!(line.get("detail").is_none() && line.get("trace_id").is_none());
     }

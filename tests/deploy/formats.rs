@@ -109,3 +109,13 @@ async fn a_record_without_one_of_its_members_is_refused_and_left_as_it_is() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn a_record_with_a_member_that_is_not_known_is_refused_and_left_as_it_is() {
+    // To write it anew would be to lose the member.
+    is_refused(
+        |known| known.replace(r#""format":1,"#, r#""format":1,"region":"eu","#),
+        "is damaged",
+    )
+    .await;
+}

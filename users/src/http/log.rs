@@ -5,6 +5,7 @@ use super::Problem;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Serialize;
 use spin_sdk::wasip3::clocks::monotonic_clock::{self, Mark};
+use spin_sdk::wasip3::clocks::system_clock;
 use std::cell::Cell;
 use std::io::Write;
 
@@ -27,6 +28,7 @@ pub(super) struct Log {
 
 #[derive(Serialize)]
 struct Line<'a> {
+    time_ms: i64,
     event: &'a str,
     function: &'a str,
     build: &'a str,
@@ -70,7 +72,9 @@ impl Log {
     }
 
     fn write(&self, event: &str, status: StatusCode, problem: Option<&str>, detail: Option<&str>) {
+        let now = system_clock::now();
         let line = Line {
+            time_ms: now.seconds * 1000 + i64::from(now.nanoseconds / 1_000_000),
             event,
             function: self.function,
             build: BUILD,
