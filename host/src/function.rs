@@ -31,7 +31,7 @@ use wasmtime_wasi_http::{
 /// The most memory that one instance may use.
 pub(crate) const MEMORY_LIMIT: usize = 64 << 20;
 /// How long a function may take to answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a guest may run before others get the thread.
 const TICK: Duration = Duration::from_millis(10);
 /// How many instances may live at once, as in Spin.

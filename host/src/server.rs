@@ -1,7 +1,7 @@
 //! The HTTP server: finds the function for each request, and stops gracefully.
 
 use crate::{
-    function::Handler,
+    function::{Handler, REQUEST_TIMEOUT},
     headers,
     manifest::StaticResponse,
     routes::{Router, WELL_KNOWN},
@@ -157,9 +157,14 @@ async fn answer(
 
 async fn call(id: &str, handler: &Handler, request: Request<Incoming>) -> Response<WasiBody> {
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-    match handler.handle((), request).await {
-        Ok(response) => response,
-        Err(error) => {
+    // The handler times the function alone; this counts the wait for an instance as well.
+    match tokio::time::timeout(REQUEST_TIMEOUT, handler.handle((), request)).await {
+        Ok(Ok(response)) => response,
+        Err(_) => {
+            tracing::error!("component {id}: no answer within {REQUEST_TIMEOUT:?}");
+            empty(StatusCode::GATEWAY_TIMEOUT)
+        }
+        Ok(Err(error)) => {
             // The instance reports a trap itself, with the cause.
             if !error.is::<TrapOrPanicError>() {
                 tracing::error!("component {id}: {error:#}");
