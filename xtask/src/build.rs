@@ -54,6 +54,20 @@ pub(crate) fn embedded_host() -> Result<PathBuf> {
     Ok(root().join("target/host/host"))
 }
 
+/// Builds the components that show what a request costs at least.
+pub(crate) fn floor() -> Result<()> {
+    println!("Building the floor …");
+    let mut cargo = cargo();
+    into_target(&mut cargo).args(["--release", "--target", toolchain::TARGET]);
+    run(cargo.args(["--package", "floor", "--examples"]))
+}
+
+/// Builds the native server and what measures all, with the optimizations of the embedded host.
+pub(crate) fn benches() -> Result<()> {
+    println!("Building the native server and the benchmarks …");
+    run(into_target(&mut cargo()).args(["--profile", "host", "--package", "native", "--package", "benches"]))
+}
+
 fn release(packages: &[String]) -> Result<()> {
     let mut cargo = cargo();
     into_target(&mut cargo).args(["--release", "--target", toolchain::TARGET]);

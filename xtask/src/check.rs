@@ -24,5 +24,6 @@ pub(crate) fn check() -> Result<()> {
     run(cargo()
         .args(["clippy", "--target", toolchain::TARGET])
         .args(packages)
+        .args(["--package", "floor", "--lib", "--examples"])
         .args(["--", "--deny", "warnings"]))
 }

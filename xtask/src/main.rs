@@ -1,6 +1,7 @@
-//! The project's own commands, by the cargo-xtask convention: `cargo xtask up`, `build`, `test`, `check`,
+//! The project's own commands, by the cargo-xtask convention: `cargo xtask up`, `build`, `test`, `check`, `bench`,
 //! `package`.
 
+mod bench;
 mod build;
 mod check;
 mod package;
@@ -31,6 +32,12 @@ enum Task {
     },
     /// Checks formatting and lints.
     Check,
+    /// Measures the functions against the floor, a native server and the seed.
+    Bench {
+        /// Write the results to docs/BENCHMARKS.md and docs/benchmarks.
+        #[arg(long)]
+        write: bool,
+    },
     /// Builds the functions and packs them with what it takes to deploy them.
     Package,
 }
@@ -52,6 +59,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Test { args } => test::test(&args)?,
         Task::Check => check::check()?,
+        Task::Bench { write } => bench::bench(write)?,
         Task::Package => {
             build::functions()?;
             package::package()?;
@@ -88,6 +96,7 @@ fn run(command: &mut Command) -> Result<()> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    ensure!(status.success(), "`{name} {first}` failed ({status})");
+    let command = format!("{name} {first}");
+    ensure!(status.success(), "`{}` failed ({status})", command.trim_end());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The programs beside Rust that some of the tests drive.
+//! The programs beside Rust that some of the tests and the benchmarks drive.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,20 +53,15 @@ const TOOLS: [Tool; 7] = [
     },
 ];
 
+/// What the benchmarks need, program and package.
+const BENCH_TOOLS: [(&str, &str); 2] = [("wrk", "wrk"), ("python3", "python3-venv")];
+
 /// Installs the tools that are not here where that needs no question, and names those that are still missing.
 ///
 /// Under `CI=true` a missing tool is an error: a test that is left out must not look like one that passed.
 pub(crate) fn missing() -> Result<Vec<&'static str>> {
     let absent = || TOOLS.iter().filter(|tool| !is_installed(tool.program));
-    if absent().next().is_some() && may_install() {
-        println!("Installing what the tests need …");
-        let packages = absent().map(|tool| tool.package);
-        if let Err(error) =
-            apt_get(["update"]).and_then(|()| apt_get(["install"].into_iter().chain(packages)))
-        {
-            eprintln!("warning: {error:#}");
-        }
-    }
+    install(absent().map(|tool| tool.package).collect());
     for tool in absent() {
         eprintln!(
             "warning: left out for want of {}: the tests of {}",
@@ -105,6 +100,27 @@ pub(crate) fn cargo_cyclonedx() -> Result<PathBuf> {
             .arg(package))?;
     }
     Ok(program)
+}
+
+/// Installs what the benchmarks need, or says what to install.
+pub(crate) fn require_for_benches() -> Result<()> {
+    let absent = || BENCH_TOOLS.iter().filter(|(program, _)| !is_installed(program));
+    install(absent().map(|(_, package)| *package).collect());
+    if let Some((program, package)) = absent().next() {
+        bail!("the benchmarks need {program} (Debian, Ubuntu: `apt-get install {package}`)");
+    }
+    Ok(())
+}
+
+/// Installs packages where that needs no question.
+fn install(packages: Vec<&str>) {
+    if packages.is_empty() || !may_install() {
+        return;
+    }
+    println!("Installing {} …", packages.join(", "));
+    if let Err(error) = apt_get(["update"]).and_then(|()| apt_get(["install"].into_iter().chain(packages))) {
+        eprintln!("warning: {error:#}");
+    }
 }
 
 fn is_installed(program: &str) -> bool {

@@ -79,14 +79,22 @@ pub(crate) fn up(options: &Options) -> Result<ExitCode> {
     serve(&mut command)
 }
 
-fn choose_host(forced: Option<Host>) -> Result<Host> {
+/// What the `spin` on PATH says of itself.
+fn installed_spin() -> Option<String> {
     let output = Command::new("spin")
         .arg("--version")
         .stderr(Stdio::null())
         .output();
-    let installed = output
-        .ok()
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    Some(String::from_utf8_lossy(&output.ok()?.stdout).trim().to_owned())
+}
+
+/// Whether there is a `spin` on PATH that runs the functions.
+pub(crate) fn spin_fits() -> bool {
+    installed_spin().as_deref().and_then(version) >= Some(SPIN_NEEDED)
+}
+
+fn choose_host(forced: Option<Host>) -> Result<Host> {
+    let installed = installed_spin();
     let fits = installed.as_deref().and_then(version) >= Some(SPIN_NEEDED);
     Ok(match (forced, installed) {
         (Some(Host::Embedded), _) => Host::Embedded,

@@ -1,0 +1,330 @@
+//! Measures the functions against the floor, a native server and the seed, and reports. `cargo xtask bench` builds
+//! what is measured and runs this.
+
+mod calls;
+mod chart;
+mod goals;
+mod machine;
+mod plan;
+mod report;
+mod results;
+mod server;
+mod statistics;
+mod store;
+mod wrk;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use tempfile::TempDir;
+
+use crate::plan::{CONNECTIONS, Case, Contender, Load, MILLION, Numbers, Subject, THOUSAND};
+use crate::results::{Results, Start};
+use crate::server::{Server, Surroundings};
+use crate::store::Prepared;
+
+/// How often everything is measured.
+const ROUNDS: u32 = 3;
+
+/// Measures the functions against the floor, a native server and the seed.
+#[derive(Parser)]
+struct Arguments {
+    /// Write the tables and charts to docs
+    #[arg(long)]
+    write: bool,
+    /// Measure the functions on Spin as well; `spin` has to be on PATH
+    #[arg(long)]
+    with_spin: bool,
+}
+
+fn main() -> ExitCode {
+    match perform() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform() -> Result<()> {
+    let arguments = Arguments::parse();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the benches are in a folder of the project")?;
+    // Not where temporary files are: that may be no disk.
+    let folder = root.join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let mut bench = Bench::prepare(root, &folder, arguments.with_spin)?;
+    bench.measure()?;
+    let machine = machine::describe(root, &folder, arguments.with_spin)?;
+    let blocks = report::blocks(&bench.results, &machine);
+    for block in &blocks {
+        println!("\n{}", block.text.trim_end());
+    }
+    if arguments.write {
+        let path = root.join("docs/BENCHMARKS.md");
+        let document =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        fs::write(&path, report::place(&document, &blocks)?)?;
+        chart::draw_all(&bench.results, &root.join("docs/benchmarks"))?;
+        println!("\nWritten to docs/BENCHMARKS.md and docs/benchmarks");
+    }
+    Ok(())
+}
+
+/// A run.
+struct Bench {
+    surroundings: Surroundings,
+    prepared: Prepared,
+    script: PathBuf,
+    with_spin: bool,
+    results: Results,
+    begun: Instant,
+    /// Set by Ctrl-C: servers are to be ended and files removed all the same.
+    interrupted: Arc<AtomicBool>,
+    /// All that this run writes before it reports.
+    folder: TempDir,
+}
+
+impl Bench {
+    fn prepare(root: &Path, folder: &Path, with_spin: bool) -> Result<Self> {
+        let begun = Instant::now();
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+        }
+        println!("Filling the stores …");
+        let folder = tempfile::tempdir_in(folder)?;
+        let prepared = Prepared::new(folder.path())?;
+        let surroundings = Surroundings {
+            root: root.to_owned(),
+            folder: folder.path().to_owned(),
+            seed: prepared.seed(),
+        };
+        let mut results = Results::default();
+        for name in ["get-user", "create-user", "promote-user", "award-points"] {
+            results
+                .sizes
+                .insert(name.to_owned(), size(root, &name.replace('-', "_"))?);
+        }
+        results.floor_size = size(root, "examples/get")?;
+        println!("Comparing the calls of the floor with those of the functions …");
+        calls::compare(&surroundings, &prepared)?;
+        Ok(Self {
+            surroundings,
+            prepared,
+            script: root.join("benches/load.lua"),
+            with_spin,
+            results,
+            begun,
+            interrupted,
+            folder,
+        })
+    }
+
+    fn measure(&mut self) -> Result<()> {
+        println!(
+            "Measuring {ROUNDS} rounds of {} loads, about {} minutes in all …",
+            Load::ALL.len(),
+            self.estimate().as_secs().div_ceil(60)
+        );
+        for round in 0..ROUNDS {
+            self.progress(round, "starts");
+            self.measure_starts()?;
+            for load in Load::ALL {
+                self.progress(round, load.name());
+                self.measure_load(load, round)?;
+            }
+        }
+        println!("Measured for {} s", self.begun.elapsed().as_secs());
+        Ok(())
+    }
+
+    fn progress(&self, round: u32, what: &str) {
+        let seconds = self.begun.elapsed().as_secs();
+        println!(
+            "{:2}:{:02}  round {} of {ROUNDS}: {what}",
+            seconds / 60,
+            seconds % 60,
+            round + 1
+        );
+    }
+
+    /// How long it will take, if starting a server takes half a second.
+    fn estimate(&self) -> Duration {
+        let each = |load: Load| -> f64 {
+            let contenders = |connections| load.contenders(connections, self.with_spin);
+            let measured: f64 = CONNECTIONS
+                .map(|connections| {
+                    let seconds = Duration::from_secs(load.seconds(connections)).as_secs_f64() + 0.1;
+                    contenders(connections).iter().map(|_| seconds).sum::<f64>()
+                })
+                .iter()
+                .sum();
+            measured + contenders(32).iter().map(|_| 0.5).sum::<f64>()
+        };
+        let starts = 10.0;
+        let round = starts + Load::ALL.map(each).iter().sum::<f64>();
+        Duration::from_secs_f64(round) * ROUNDS
+    }
+
+    fn go_on(&self) -> Result<()> {
+        ensure!(!self.interrupted.load(Ordering::Relaxed), "interrupted");
+        Ok(())
+    }
+
+    /// Measures the time to the first answer.
+    fn measure_starts(&mut self) -> Result<()> {
+        let cold = tempfile::tempdir_in(self.folder.path())?;
+        let cache = cold.path().to_string_lossy().into_owned();
+        let cache = [("XDG_CACHE_HOME", cache.as_str())];
+        let mut starts = vec![
+            (Subject::Functions, Start::Cold),
+            (Subject::Functions, Start::Warm),
+            (Subject::Native, Start::Plain),
+            (Subject::Seed, Start::Plain),
+        ];
+        if self.with_spin {
+            starts.push((Subject::OnSpin, Start::Plain));
+        }
+        for (subject, start) in starts {
+            self.go_on()?;
+            let contender = Contender {
+                subject,
+                users: THOUSAND,
+            };
+            let (state, _keep) = self.prepared.state(contender)?;
+            let server = self.surroundings.start(contender, &state, &cache)?;
+            let times = self.results.starts.entry((subject, start)).or_default();
+            times.push(server.first_answer().as_secs_f64());
+        }
+        Ok(())
+    }
+
+    /// Measures one load once with every contender and every number of connections; the contenders one right after
+    /// the other, so that whatever else the machine does meets all alike.
+    fn measure_load(&mut self, load: Load, round: u32) -> Result<()> {
+        let mut running = load
+            .contenders(32, self.with_spin)
+            .into_iter()
+            .map(|contender| Running::start(self, load, contender, round))
+            .collect::<Result<Vec<_>>>()?;
+        for connections in CONNECTIONS {
+            let taking = load.contenders(connections, self.with_spin);
+            // Another one begins in each round.
+            let places = (1 + usize::try_from(round)?) % running.len();
+            running.rotate_left(places);
+            for contender in running.iter_mut().filter(|one| taking.contains(&one.contender)) {
+                self.go_on()?;
+                let measured = contender.measure(self, load, connections).with_context(|| {
+                    format!(
+                        "{}, {}, {connections} connections",
+                        contender.contender.name(),
+                        load.name()
+                    )
+                });
+                // Ctrl-C ends wrk as well.
+                self.go_on()?;
+                let case = Case {
+                    load,
+                    connections,
+                    contender: contender.contender,
+                };
+                self.results.measured.entry(case).or_default().push(measured?);
+            }
+        }
+        for contender in running {
+            let memory = f64::from(contender.server.peak_memory()?);
+            self.results
+                .memory
+                .entry((load, contender.contender))
+                .or_default()
+                .push(memory);
+            contender
+                .check(load)
+                .with_context(|| format!("{}, {}", contender.contender.name(), load.name()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A contender at work under one load.
+struct Running {
+    // First, so that the server is gone before its state is.
+    server: Server,
+    contender: Contender,
+    state: PathBuf,
+    _keep: Option<TempDir>,
+    counted: Option<u64>,
+    /// The next number that was not used yet.
+    next: u64,
+    answered: u64,
+    under_way: u64,
+}
+
+impl Running {
+    fn start(bench: &Bench, load: Load, contender: Contender, round: u32) -> Result<Self> {
+        bench.go_on()?;
+        let (state, keep) = bench.prepared.state(contender)?;
+        let counted = store::count(&state, load, contender.subject)?;
+        let server = bench.surroundings.start(contender, &state, &[])?;
+        // The large store still has the users of the last round.
+        let next = if contender.users == MILLION {
+            1_000_000_000 * u64::from(round)
+        } else {
+            0
+        };
+        Ok(Self {
+            server,
+            contender,
+            state,
+            _keep: keep,
+            counted,
+            next,
+            answered: 0,
+            under_way: 0,
+        })
+    }
+
+    fn measure(&mut self, bench: &Bench, load: Load, connections: usize) -> Result<wrk::Measured> {
+        let numbers: Numbers = load.numbers(self.contender);
+        let run = wrk::run(
+            &bench.script,
+            self.server.address(),
+            load,
+            &load.request(self.contender.subject),
+            (numbers, self.next),
+            connections,
+        )?;
+        self.next += run.used;
+        self.answered += run.answered;
+        self.under_way += u64::try_from(connections)?;
+        Ok(run.measured)
+    }
+
+    /// Checks that the store has what was answered.
+    fn check(&self, load: Load) -> Result<()> {
+        let counted = store::count(&self.state, load, self.contender.subject)?;
+        store::check(self.counted, counted, self.answered, self.under_way)
+    }
+}
+
+/// The bytes of a component.
+fn size(root: &Path, name: &str) -> Result<u32> {
+    let path = root
+        .join("target/wasm32-wasip2/release")
+        .join(name)
+        .with_extension("wasm");
+    let bytes = fs::metadata(&path)
+        .with_context(|| format!("{} is missing: `cargo xtask bench` builds it", path.display()))?
+        .len();
+    Ok(bytes.try_into()?)
+}
