@@ -126,6 +126,7 @@ impl Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::ROUNDS;
     use crate::wrk::Measured;
 
     fn measured(throughput: f64) -> Measured {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn goals_are_about_cases_that_are_measured() {
+    fn goals_are_about_what_every_round_measures() {
         let mut results = Results {
             floor_size: 100,
             ..Results::default()
@@ -149,7 +150,7 @@ mod tests {
             .starts
             .insert((Subject::Functions, Start::Warm), vec![0.1, 0.3, 0.2]);
         for load in Load::ALL {
-            for connections in [32, 256] {
+            for &connections in load.connections(ROUNDS - 1) {
                 for contender in load.contenders(connections, false) {
                     let throughput = if contender == thousand(Subject::Functions) {
                         50.0

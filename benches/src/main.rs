@@ -1,8 +1,8 @@
 //! Measures the functions against the floor, a native server and the seed, and reports. `cargo xtask bench` builds
 //! what is measured and runs this.
 
-mod calls;
 mod chart;
+mod fairness;
 mod goals;
 mod machine;
 mod plan;
@@ -25,13 +25,10 @@ use clap::Parser;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tempfile::TempDir;
 
-use crate::plan::{CONNECTIONS, Case, Contender, Load, MILLION, Numbers, Subject, THOUSAND};
+use crate::plan::{CONNECTIONS, Case, Contender, Load, MILLION, Numbers, ROUNDS, Subject, THOUSAND};
 use crate::results::{Results, Start};
 use crate::server::{Server, Surroundings};
 use crate::store::Prepared;
-
-/// How often everything is measured.
-const ROUNDS: u32 = 3;
 
 /// Measures the functions against the floor, a native server and the seed.
 #[derive(Parser)]
@@ -116,8 +113,8 @@ impl Bench {
                 .insert(name.to_owned(), size(root, &name.replace('-', "_"))?);
         }
         results.floor_size = size(root, "examples/get")?;
-        println!("Comparing the calls of the floor with those of the functions …");
-        calls::compare(&surroundings, &prepared)?;
+        println!("Checking that floor and native server do what the functions do …");
+        fairness::check(&surroundings, &prepared)?;
         Ok(Self {
             surroundings,
             prepared,
@@ -132,14 +129,16 @@ impl Bench {
 
     fn measure(&mut self) -> Result<()> {
         println!(
-            "Measuring {ROUNDS} rounds of {} loads, about {} minutes in all …",
-            Load::ALL.len(),
+            "Measuring for about {} minutes …",
             self.estimate().as_secs().div_ceil(60)
         );
         for round in 0..ROUNDS {
             self.progress(round, "starts");
             self.measure_starts()?;
             for load in Load::ALL {
+                if load.connections(round).is_empty() {
+                    continue;
+                }
                 self.progress(round, load.name());
                 self.measure_load(load, round)?;
             }
@@ -158,22 +157,22 @@ impl Bench {
         );
     }
 
-    /// How long it will take, if starting a server takes half a second.
+    /// How long it will take, if to start and check a server takes half a second, and all servers that are only started
+    /// take three.
     fn estimate(&self) -> Duration {
-        let each = |load: Load| -> f64 {
-            let contenders = |connections| load.contenders(connections, self.with_spin);
-            let measured: f64 = CONNECTIONS
-                .map(|connections| {
-                    let seconds = Duration::from_secs(load.seconds(connections)).as_secs_f64() + 0.1;
-                    contenders(connections).iter().map(|_| seconds).sum::<f64>()
-                })
-                .iter()
-                .sum();
-            measured + contenders(32).iter().map(|_| 0.5).sum::<f64>()
-        };
-        let starts = 10.0;
-        let round = starts + Load::ALL.map(each).iter().sum::<f64>();
-        Duration::from_secs_f64(round) * ROUNDS
+        let loads = (0..ROUNDS).flat_map(|round| Load::ALL.map(|load| (round, load)));
+        let cases = loads.flat_map(|(round, load)| {
+            let connections = load.connections(round).iter();
+            connections.map(move |&connections| (load, connections))
+        });
+        let measured: Duration = cases
+            .map(|(load, connections)| {
+                let contenders = u32::try_from(load.contenders(connections, self.with_spin).len());
+                let each = Duration::from_millis(100) + Duration::from_secs(load.seconds(connections).into());
+                (each + Duration::from_millis(170)) * contenders.unwrap_or(u32::MAX)
+            })
+            .sum();
+        self.begun.elapsed() + measured + Duration::from_secs(3) * ROUNDS
     }
 
     fn go_on(&self) -> Result<()> {
@@ -193,7 +192,7 @@ impl Bench {
             (Subject::Seed, Start::Plain),
         ];
         if self.with_spin {
-            starts.push((Subject::OnSpin, Start::Plain));
+            starts.extend([(Subject::OnSpin, Start::Cold), (Subject::OnSpin, Start::Warm)]);
         }
         for (subject, start) in starts {
             self.go_on()?;
@@ -217,7 +216,7 @@ impl Bench {
             .into_iter()
             .map(|contender| Running::start(self, load, contender, round))
             .collect::<Result<Vec<_>>>()?;
-        for connections in CONNECTIONS {
+        for &connections in load.connections(round) {
             let taking = load.contenders(connections, self.with_spin);
             // Another one begins in each round.
             let places = (1 + usize::try_from(round)?) % running.len();
@@ -242,12 +241,11 @@ impl Bench {
             }
         }
         for contender in running {
-            let memory = f64::from(contender.server.peak_memory()?);
-            self.results
-                .memory
-                .entry((load, contender.contender))
-                .or_default()
-                .push(memory);
+            if load.connections(round) == CONNECTIONS {
+                let memory = f64::from(contender.server.peak_memory()?);
+                let peaks = self.results.memory.entry((load, contender.contender));
+                peaks.or_default().push(memory);
+            }
             contender
                 .check(load)
                 .with_context(|| format!("{}, {}", contender.contender.name(), load.name()))?;

@@ -1,5 +1,7 @@
 //! What is measured: the loads, the subjects that take them, and the goals.
 
+/// How often it is measured.
+pub(crate) const ROUNDS: u32 = 5;
 /// How many connections a load has open.
 pub(crate) const CONNECTIONS: [usize; 3] = [1, 32, 256];
 /// How many users the usual store has.
@@ -138,11 +140,23 @@ impl Load {
         contenders
     }
 
-    /// For how many seconds it is measured: longer where a goal hangs on it, or where requests wait long.
-    pub(crate) fn seconds(self, connections: usize) -> u64 {
-        match (self, connections) {
-            (Self::Hit, 32) | (Self::Create | Self::AwardHot, 32 | 256) => 2,
-            _ => 1,
+    /// The numbers of connections that it is measured with in a round, the first being 0: all of them three times, and
+    /// twice more what a goal hangs on.
+    pub(crate) fn connections(self, round: u32) -> &'static [usize] {
+        match (round, self) {
+            (..3, _) => &CONNECTIONS,
+            (_, Self::Hit) => &[32],
+            (_, Self::Create) => &[32, 256],
+            _ => &[],
+        }
+    }
+
+    /// For how many seconds it is measured: longer where a request may have to wait long.
+    pub(crate) fn seconds(self, connections: usize) -> u32 {
+        if self == Self::AwardHot && connections > 1 {
+            2
+        } else {
+            1
         }
     }
 
@@ -181,6 +195,11 @@ impl Load {
             Self::AwardSpread => award("/user/points/user{}"),
             Self::PromoteNoop | Self::PromoteChange => floor("PUT", "/user/promote/user{}", 200),
         }
+    }
+
+    /// How many digits the numbers have.
+    pub(crate) fn digits(self) -> usize {
+        if self == Self::Create { 12 } else { 6 }
     }
 
     pub(crate) fn numbers(self, contender: Contender) -> Numbers {

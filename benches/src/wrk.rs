@@ -60,7 +60,7 @@ pub(crate) fn run(
         Numbers::Random(past) => ("random", 0, past.into()),
         Numbers::Each(past) => ("each", first, past.min(999_999_999_999)),
     };
-    let digits = if load == Load::Create { "12" } else { "6" };
+    let digits = load.digits().to_string();
     let mut wrk = Command::new("wrk");
     let threads = connections.min((cores / 2).max(1)).to_string();
     wrk.args(["--threads", &threads])
@@ -73,7 +73,7 @@ pub(crate) fn run(
     }
     wrk.arg(format!("http://{address}/"))
         .args(["--", request.method, request.path, request.body, order])
-        .args([&first.to_string(), &past.to_string(), digits, &threads]);
+        .args([&first.to_string(), &past.to_string(), &digits, &threads]);
     let output = wrk.output().context("cannot run wrk")?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(
