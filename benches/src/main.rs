@@ -13,6 +13,7 @@ mod statistics;
 mod store;
 mod wrk;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -106,13 +107,14 @@ impl Bench {
             folder: folder.path().to_owned(),
             seed: prepared.seed(),
         };
-        let mut results = Results::default();
-        for name in ["get-user", "create-user", "promote-user", "award-points"] {
-            results
-                .sizes
-                .insert(name.to_owned(), size(root, &name.replace('-', "_"))?);
-        }
-        results.floor_size = size(root, "examples/get")?;
+        let floor_size = sizes(&root.join("benches/floor/spin.toml"))?
+            .remove("get")
+            .context("the floor has no component that reads")?;
+        let results = Results {
+            sizes: sizes(&root.join("spin.toml"))?,
+            floor_size,
+            ..Results::default()
+        };
         println!("Checking that floor and native server do what the functions do …");
         fairness::check(&surroundings, &prepared)?;
         Ok(Self {
@@ -315,14 +317,21 @@ impl Running {
     }
 }
 
-/// The bytes of a component.
-fn size(root: &Path, name: &str) -> Result<u32> {
-    let path = root
-        .join("target/wasm32-wasip2/release")
-        .join(name)
-        .with_extension("wasm");
-    let bytes = fs::metadata(&path)
-        .with_context(|| format!("{} is missing: `cargo xtask bench` builds it", path.display()))?
-        .len();
-    Ok(bytes.try_into()?)
+/// The bytes of each component of a manifest.
+fn sizes(manifest: &Path) -> Result<BTreeMap<String, u32>> {
+    let text = fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    let document: toml::Table = text
+        .parse()
+        .with_context(|| format!("{} is broken", manifest.display()))?;
+    let components = document.get("component").and_then(toml::Value::as_table);
+    let mut sizes = BTreeMap::new();
+    for (name, component) in components.context("there are no components")? {
+        let source = component.get("source").and_then(toml::Value::as_str);
+        let path = manifest.with_file_name(source.with_context(|| format!("{name} has no source"))?);
+        let bytes = fs::metadata(&path)
+            .with_context(|| format!("{} is missing: `cargo xtask bench` builds it", path.display()))?
+            .len();
+        sizes.insert(name.clone(), bytes.try_into()?);
+    }
+    Ok(sizes)
 }
