@@ -145,7 +145,7 @@ fn draw_bars(results: &Results, path: &Path) -> Result<()> {
             let left = f64::from(place) - 0.4 + width * f64::from(number);
             let corners = [(left, 1.0), (left + width * 0.92, *ratio)];
             chart.draw_series([Rectangle::new(corners, color(*subject).filled())])?;
-            let beyond = if *ratio < 1.0 { ratio / 1.02 } else { ratio * 1.12 };
+            let beyond = if *ratio < 1.0 { ratio / 1.02 } else { ratio * 1.2 };
             let label = Text::new(format!("{ratio:.2}"), (left, beyond), ("sans-serif", 10));
             chart.draw_series([label])?;
         }
