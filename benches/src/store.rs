@@ -107,7 +107,7 @@ fn fill(path: &Path, users: u32, are_promoted: bool) -> Result<()> {
         let mut hot = Envelope::new(&user("hot")?, operation(0)?, now);
         for number in 1..=140 {
             hot = hot
-                .changed_to(&promoted(&user("hot")?), operation(number)?, now)
+                .changed_to(&promoted(&user("hot")?), &operation(number)?, now)
                 .0;
         }
         insert.execute(params!["user/hot", hot.to_bytes()])?;
@@ -116,7 +116,7 @@ fn fill(path: &Path, users: u32, are_promoted: bool) -> Result<()> {
             let user = user(&name)?;
             let mut envelope = Envelope::new(&user, operation(number)?, now);
             if are_promoted {
-                envelope = envelope.changed_to(&promoted(&user), operation(number)?, now).0;
+                envelope = envelope.changed_to(&promoted(&user), &operation(number)?, now).0;
             }
             insert.execute(params![format!("user/{name}"), envelope.to_bytes()])?;
         }

@@ -40,6 +40,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+/// Much of what the host does for a request is small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs a Spin application without a Spin installation.
 #[derive(Parser)]
 #[command(version)]

@@ -5,10 +5,9 @@
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
-use floor::{Failed, Response, STORE, answer, fresh_value, name};
-use spin_sdk::experimental::wasi::keyvalue::{atomics, batch, store};
+use floor::{Failed, Response, answer, bucket, fresh_value, name, store};
+use spin_sdk::experimental::wasi::keyvalue::{atomics, batch};
 use spin_sdk::http::Request;
-use spin_sdk::key_value::Store;
 use spin_sdk::{http_service, time, wasip3};
 
 #[http_service]
@@ -19,19 +18,18 @@ async fn create(request: Request) -> Response {
 /// Nothing stands in the way of a name that is used once, so the answers of the store are not looked at.
 async fn write(name: &str) -> Result<Option<Vec<u8>>, Failed> {
     let record = format!("user/{name}");
-    let store = Store::open(STORE).await.map_err(|_| Failed)?;
-    store.get(&record).await.map_err(|_| Failed)?;
-    let bucket = store::open(STORE).map_err(|_| Failed)?;
+    store().await?.get(&record).await.map_err(|_| Failed)?;
+    let bucket = bucket()?;
     let since_1970 = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_err(|_| Failed)?;
     let minute = since_1970.as_secs() / 60;
     let claim = |minute: u64| format!("claim/{name}/{minute}");
-    atomics::increment(&bucket, &claim(minute), 1).map_err(|_| Failed)?;
+    atomics::increment(bucket, &claim(minute), 1).map_err(|_| Failed)?;
     for neighbour in [minute - 1, minute + 1] {
         bucket.exists(&claim(neighbour)).map_err(|_| Failed)?;
     }
-    let swap = atomics::Cas::new(&bucket, &record).map_err(|_| Failed)?;
+    let swap = atomics::Cas::new(bucket, &record).map_err(|_| Failed)?;
     swap.current().map_err(|_| Failed)?;
     let value = fresh_value();
     atomics::swap(swap, &value).map_err(|_| Failed)?;
@@ -50,10 +48,10 @@ fn remove_later(claim: String) {
     if is_first {
         wasip3::spawn(async {
             time::sleep(Duration::from_millis(500)).await;
-            if let Ok(bucket) = store::open(STORE) {
+            if let Ok(bucket) = bucket() {
                 for claims in CLAIMS.take().chunks(25) {
                     // What stays behind is in nobody's way here.
-                    let _ = batch::delete_many(&bucket, claims);
+                    let _ = batch::delete_many(bucket, claims);
                 }
             }
         });

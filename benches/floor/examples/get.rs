@@ -2,10 +2,9 @@
 // `cargo test` builds examples for this machine as well, and a component links for its own target alone.
 #![cfg(target_family = "wasm")]
 
-use floor::{Failed, Response, STORE, answer, name};
+use floor::{Failed, Response, answer, name, store};
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
-use spin_sdk::key_value::Store;
 
 #[http_service]
 async fn get(request: Request) -> Response {
@@ -13,6 +12,6 @@ async fn get(request: Request) -> Response {
 }
 
 async fn read(name: &str) -> Result<Option<Vec<u8>>, Failed> {
-    let store = Store::open(STORE).await.map_err(|_| Failed)?;
+    let store = store().await?;
     store.get(format!("user/{name}")).await.map_err(|_| Failed)
 }

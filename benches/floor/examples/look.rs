@@ -2,20 +2,17 @@
 // `cargo test` builds examples for this machine as well, and a component links for its own target alone.
 #![cfg(target_family = "wasm")]
 
-use floor::{Failed, Response, STORE, answer, name};
-use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
+use floor::{Failed, Response, answer, bucket, name};
+use spin_sdk::experimental::wasi::keyvalue::atomics;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
-use spin_sdk::key_value::Store;
 
 #[http_service]
 async fn look(request: Request) -> Response {
-    answer(read(name(&request)).await)
+    answer(read(name(&request)))
 }
 
-async fn read(name: &str) -> Result<Option<Vec<u8>>, Failed> {
-    let _store = Store::open(STORE).await.map_err(|_| Failed)?;
-    let bucket = store::open(STORE).map_err(|_| Failed)?;
-    let swap = atomics::Cas::new(&bucket, &format!("user/{name}")).map_err(|_| Failed)?;
+fn read(name: &str) -> Result<Option<Vec<u8>>, Failed> {
+    let swap = atomics::Cas::new(bucket()?, &format!("user/{name}")).map_err(|_| Failed)?;
     swap.current().map_err(|_| Failed)
 }

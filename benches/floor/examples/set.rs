@@ -2,10 +2,9 @@
 // `cargo test` builds examples for this machine as well, and a component links for its own target alone.
 #![cfg(target_family = "wasm")]
 
-use floor::{Failed, Response, STORE, answer, fresh_value, name};
+use floor::{Failed, Response, answer, fresh_value, name, store};
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
-use spin_sdk::key_value::Store;
 
 #[http_service]
 async fn set(request: Request) -> Response {
@@ -13,7 +12,7 @@ async fn set(request: Request) -> Response {
 }
 
 async fn write(name: &str) -> Result<Option<Vec<u8>>, Failed> {
-    let store = Store::open(STORE).await.map_err(|_| Failed)?;
+    let store = store().await?;
     let value = fresh_value();
     store
         .set(format!("user/{name}"), &value)

@@ -2,22 +2,19 @@
 // `cargo test` builds examples for this machine as well, and a component links for its own target alone.
 #![cfg(target_family = "wasm")]
 
-use floor::{Failed, Response, STORE, answer, make_fresh, name};
-use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
+use floor::{Failed, Response, answer, bucket, make_fresh, name};
+use spin_sdk::experimental::wasi::keyvalue::atomics;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
-use spin_sdk::key_value::Store;
 
 #[http_service]
 async fn update(request: Request) -> Response {
-    answer(write(name(&request)).await)
+    answer(write(name(&request)))
 }
 
 /// Where another request came between, it tries again at once.
-async fn write(name: &str) -> Result<Option<Vec<u8>>, Failed> {
-    let _store = Store::open(STORE).await.map_err(|_| Failed)?;
-    let bucket = store::open(STORE).map_err(|_| Failed)?;
-    let mut swap = atomics::Cas::new(&bucket, &format!("user/{name}")).map_err(|_| Failed)?;
+fn write(name: &str) -> Result<Option<Vec<u8>>, Failed> {
+    let mut swap = atomics::Cas::new(bucket()?, &format!("user/{name}")).map_err(|_| Failed)?;
     loop {
         let Some(mut value) = swap.current().map_err(|_| Failed)? else {
             return Ok(None);

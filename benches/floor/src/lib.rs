@@ -3,11 +3,14 @@
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, StatusCode};
+use spin_sdk::experimental::wasi::keyvalue::store::{self, Bucket};
 use spin_sdk::http::{FullBody, Request};
+use spin_sdk::key_value::Store;
 use spin_sdk::wasip3::random::random::get_random_u64;
+use std::sync::OnceLock;
 
 /// The store that the functions use as well.
-pub const STORE: &str = "default";
+const STORE: &str = "default";
 
 /// What a component answers.
 pub type Response = http::Response<FullBody<Bytes>>;
@@ -15,6 +18,32 @@ pub type Response = http::Response<FullBody<Bytes>>;
 /// The store failed; nothing more is to be said of it here.
 #[derive(Debug)]
 pub struct Failed;
+
+/// The store by Spin's own interface, opened once for all requests of an instance, as in the functions.
+///
+/// # Errors
+/// It cannot be opened.
+pub async fn store() -> Result<&'static Store, Failed> {
+    static OPEN: OnceLock<Store> = OnceLock::new();
+    if let Some(store) = OPEN.get() {
+        return Ok(store);
+    }
+    let store = Store::open(STORE).await.map_err(|_| Failed)?;
+    Ok(OPEN.get_or_init(|| store))
+}
+
+/// The store by `wasi:keyvalue`, opened once.
+///
+/// # Errors
+/// It cannot be opened.
+pub fn bucket() -> Result<&'static Bucket, Failed> {
+    static OPEN: OnceLock<Bucket> = OnceLock::new();
+    if let Some(bucket) = OPEN.get() {
+        return Ok(bucket);
+    }
+    let bucket = store::open(STORE).map_err(|_| Failed)?;
+    Ok(OPEN.get_or_init(|| bucket))
+}
 
 /// The last segment of the path.
 #[must_use]

@@ -205,7 +205,7 @@ fn damaged() -> Fault {
 /// The envelope after one more operation. What it forgets matters to idempotency keys alone, which are left out here.
 fn changed(envelope: &Envelope, user: &User) -> Envelope {
     let operation = Operation::fresh(fastrand::u64(..));
-    envelope.changed_to(user, operation, SystemTime::now()).0
+    envelope.changed_to(user, &operation, SystemTime::now()).0
 }
 
 fn record(envelope: &Envelope) -> Result<Response, Fault> {
