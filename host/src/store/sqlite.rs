@@ -7,7 +7,7 @@
 use super::{CompareAndSwap, KeyValue, MAX_RESULT_BYTES, StoreError};
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, named_params, params, types::Value};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, named_params, params, types::Value};
 use std::{
     iter,
     path::{Path, PathBuf},
@@ -130,8 +130,9 @@ fn commit_in_groups(mut connection: Connection, changes: mpsc::Receiver<Box<dyn 
 
 /// Makes changes in one transaction: all or none.
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
-    // Deferred, like Spin's: if another process writes between a read and a write, `SQLite` refuses.
-    let transaction = connection.transaction()?;
+    // This waits for the lock. Spin's increments do not, and fail if another process writes at that moment; but
+    // Spin has one connection, and here readers hold the lock for an instant now and then.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in group {
         change.run(&transaction)?;
     }
