@@ -4,6 +4,7 @@ use crate::client::{Ask, Fault, Next, Outcome, Point, Program, Reply, Text};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
+use users::operation::Operation;
 
 /// What Spin can be configured to keep its keys and values in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,6 +354,15 @@ impl Protocol {
         self.crashes > 0 || self.failures > 0 || self.instants.len() > 1
     }
 
+    /// Whether several clients send the request of `operation`.
+    pub(crate) fn is_shared(&self, operation: &Operation) -> bool {
+        let programs = self.clients.iter();
+        programs
+            .filter(|program| program.operation() == operation)
+            .count()
+            > 1
+    }
+
     /// Whether no client does anything any more, except waiting in vain.
     pub(crate) fn is_over(&self, world: &World) -> bool {
         let is_over =
@@ -471,6 +481,32 @@ impl Model for Protocol {
         (self.always)()
     }
 }
+
+/// A test for each backend of a `fn` of a [`Kind`].
+macro_rules! on_every_backend {
+    ($check:path) => {
+        #[test]
+        fn sqlite() {
+            $check(Kind::Sqlite);
+        }
+
+        #[test]
+        fn redis() {
+            $check(Kind::Redis);
+        }
+
+        #[test]
+        fn azure() {
+            $check(Kind::Azure);
+        }
+
+        #[test]
+        fn dynamo() {
+            $check(Kind::Dynamo);
+        }
+    };
+}
+pub(crate) use on_every_backend;
 
 /// Fails if some state violates a property.
 pub(crate) fn holds(protocol: Protocol) {

@@ -1,6 +1,6 @@
 //! Several creations of one username.
 
-use crate::backends::{Client, Kind, Protocol, Stored, World, holds};
+use crate::backends::{Client, Kind, Protocol, Stored, World, holds, on_every_backend};
 use crate::client::{Outcome, Program, Record};
 use stateright::Property;
 use users::operation::Operation;
@@ -93,15 +93,8 @@ fn properties() -> Vec<Property<Protocol>> {
         Property::always(
             "who is told TryAgain has not created the record",
             |model, world| {
-                ended(model, world, Outcome::TryAgain).all(|operation| {
-                    let is_shared = model
-                        .clients
-                        .iter()
-                        .filter(|other| other.operation() == operation)
-                        .count()
-                        > 1;
-                    is_shared || !has_created(world, operation)
-                })
+                ended(model, world, Outcome::TryAgain)
+                    .all(|operation| model.is_shared(operation) || !has_created(world, operation))
             },
         ),
         Property::always("a name is free again after two minutes", is_free_again),
@@ -179,22 +172,4 @@ fn check(kind: Kind) {
     });
 }
 
-#[test]
-fn sqlite() {
-    check(Kind::Sqlite);
-}
-
-#[test]
-fn redis() {
-    check(Kind::Redis);
-}
-
-#[test]
-fn azure() {
-    check(Kind::Azure);
-}
-
-#[test]
-fn dynamo() {
-    check(Kind::Dynamo);
-}
+on_every_backend!(check);

@@ -1,6 +1,6 @@
 //! Several updates of one user.
 
-use crate::backends::{Client, Contents, Kind, Protocol, World, holds};
+use crate::backends::{Client, Contents, Kind, Protocol, World, holds, on_every_backend};
 use crate::client::{Outcome, Program};
 use crate::creates::{MINUTE, create, ended, standing, user};
 use stateright::Property;
@@ -66,15 +66,8 @@ fn properties() -> Vec<Property<Protocol>> {
             ended(model, world, Outcome::Done).all(|operation| is_applied(world, operation))
         }),
         Property::always("who is told TryAgain is not applied", |model, world| {
-            ended(model, world, Outcome::TryAgain).all(|operation| {
-                let is_shared = model
-                    .clients
-                    .iter()
-                    .filter(|other| other.operation() == operation)
-                    .count()
-                    > 1;
-                is_shared || !is_applied(world, operation)
-            })
+            ended(model, world, Outcome::TryAgain)
+                .all(|operation| model.is_shared(operation) || !is_applied(world, operation))
         }),
         Property::always("all is Done where nothing disturbs", |model, world: &World| {
             model.is_disturbed()
@@ -158,22 +151,4 @@ fn check(kind: Kind) {
     }
 }
 
-#[test]
-fn sqlite() {
-    check(Kind::Sqlite);
-}
-
-#[test]
-fn redis() {
-    check(Kind::Redis);
-}
-
-#[test]
-fn azure() {
-    check(Kind::Azure);
-}
-
-#[test]
-fn dynamo() {
-    check(Kind::Dynamo);
-}
+on_every_backend!(check);
