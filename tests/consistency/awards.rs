@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::linearizability::Action;
-use crate::load::{Outcome, Request, Service, scaled};
+use crate::load::{Outcome, Request, Service, on_every_store, scaled};
 
 const CLIENTS: usize = 32;
 const USERS: usize = 50;
@@ -30,14 +30,9 @@ async fn sums_match(service: Arc<Service>) {
                         Action::Award(fastrand::i64(1..=60) * if fastrand::u8(..9) < 4 { -1 } else { 1 });
                     if number.is_multiple_of(10) {
                         let key = format!("key-{number}");
-                        let key = Some(key.as_str());
-                        twice(&service, Request { user, action, key }).await;
+                        twice(&service, Request::new(user, action).under(&key)).await;
                     } else {
-                        let request = Request {
-                            user,
-                            action,
-                            key: None,
-                        };
+                        let request = Request::new(user, action);
                         let result = service.perform(service.any_host(), request).await;
                         assert!(result.is_final(), "{result:?}");
                     }
@@ -47,14 +42,7 @@ async fn sums_match(service: Arc<Service>) {
         .await;
     let mut points = 0;
     for user in users.iter() {
-        let expected = service.sum_of_answers(user);
-        let found = service.read(user).await.map(|seen| seen.points);
-        if found != Some(expected) {
-            service.violation(format!(
-                "{user} has {found:?} points, and the answers sum up to {expected}"
-            ));
-        }
-        points += expected;
+        points += service.check_sum(user).await;
     }
     service.finish(&format!("{total} changes, {points} points"));
 }
@@ -75,26 +63,4 @@ async fn twice(service: &Service, request: Request<'_>) {
     service.record_series(&request, called.min(called_too), &[reply, repeated]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite() {
-    sums_match(Service::on_sqlite("awards", 1).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite_by_two_hosts() {
-    sums_match(Service::on_sqlite("awards", 2).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis() {
-    if !harness::without("redis-server") {
-        sums_match(Service::on_redis("awards", 1).await).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis_by_two_hosts() {
-    if !harness::without("redis-server") {
-        sums_match(Service::on_redis("awards", 2).await).await;
-    }
-}
+on_every_store!("awards", sums_match);

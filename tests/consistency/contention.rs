@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::linearizability::Action;
-use crate::load::{Request, Service, scaled};
+use crate::load::{Request, Service, on_every_store, scaled};
 
 const WRITERS: usize = 64;
 const IN_TIME: Duration = Duration::from_secs(5);
@@ -20,11 +20,7 @@ async fn nobody_starves(service: Arc<Service>) {
             let successes = Arc::clone(&successes);
             async move {
                 while Instant::now() < end {
-                    let request = Request {
-                        user: "user",
-                        action: Action::Award(1),
-                        key: None,
-                    };
+                    let request = Request::new("user", Action::Award(1));
                     // One try: to be told to try again is an answer, but no success.
                     if service
                         .once(writer % service.host_count(), request)
@@ -53,34 +49,8 @@ async fn nobody_starves(service: Arc<Service>) {
     if service.slowest() > IN_TIME {
         service.violation(format!("an answer took {:?}", service.slowest()));
     }
-    let expected = service.sum_of_answers(&user);
-    let found = service.read(&user).await.map(|seen| seen.points);
-    if found != Some(expected) {
-        service.violation(format!("{found:?} points, and the answers sum up to {expected}"));
-    }
+    service.check_sum(&user).await;
     service.finish(&format!("{fewest} to {most} successes per writer"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite() {
-    nobody_starves(Service::on_sqlite("64 writers", 1).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite_by_two_hosts() {
-    nobody_starves(Service::on_sqlite("64 writers", 2).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis() {
-    if !harness::without("redis-server") {
-        nobody_starves(Service::on_redis("64 writers", 1).await).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis_by_two_hosts() {
-    if !harness::without("redis-server") {
-        nobody_starves(Service::on_redis("64 writers", 2).await).await;
-    }
-}
+on_every_store!("64 writers", nobody_starves);

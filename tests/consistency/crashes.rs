@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::linearizability::Action;
-use crate::load::{Outcome, Request, Service, in_full, scaled};
+use crate::load::{Outcome, Request, Service, in_full, on_every_store, scaled};
 
 const CLIENTS: u64 = 16;
 const USERS: u64 = 16;
@@ -46,13 +46,7 @@ async fn nothing_is_lost(service: Arc<Service>) {
         service.read(&user).await;
     }
     for user in users.iter().step_by(2) {
-        let expected = service.sum_of_answers(user);
-        let found = service.read(user).await.map(|seen| seen.points);
-        if found != Some(expected) {
-            service.violation(format!(
-                "{user} has {found:?} points, and the answers sum up to {expected}"
-            ));
-        }
+        service.check_sum(user).await;
     }
     let names = service.users().len();
     service.finish(&format!(
@@ -69,59 +63,27 @@ async fn request(service: &Service, users: &[String], number: u64, over: &Atomic
         // About three clients try each of these names.
         let name = number / 10;
         let user = format!("new{name}");
-        let action = Action::Create(unique);
+        let request = Request::new(&user, Action::Create(unique));
         if name.is_multiple_of(2) {
-            let key = Some(key.as_str());
-            service
-                .insist(
-                    host,
-                    Request {
-                        user: &user,
-                        action,
-                        key,
-                    },
-                    || over.load(Relaxed),
-                )
-                .await;
+            let until = || over.load(Relaxed);
+            service.insist(host, request.under(&key), until).await;
         } else {
-            let user = user.as_str();
-            service
-                .perform(
-                    host,
-                    Request {
-                        user,
-                        action,
-                        key: None,
-                    },
-                )
-                .await;
+            service.perform(host, request).await;
         }
         return;
     }
     let which = fastrand::usize(..users.len());
-    let user = &users[which];
     let action = match fastrand::u8(..10) {
         0..5 => Action::Award(unique),
         5 | 6 => Action::Award(-unique),
         7 => Action::Promote,
         _ => Action::Read,
     };
+    let request = Request::new(&users[which], action);
     if which.is_multiple_of(2) && matches!(action, Action::Award(_)) {
-        let key = Some(key.as_str());
-        service
-            .insist(host, Request { user, action, key }, || false)
-            .await;
+        service.insist(host, request.under(&key), || false).await;
     } else {
-        service
-            .perform(
-                host,
-                Request {
-                    user,
-                    action,
-                    key: None,
-                },
-            )
-            .await;
+        service.perform(host, request).await;
     }
 }
 
@@ -136,11 +98,7 @@ async fn every_username_can_be_used(service: &Arc<Service>) -> usize {
         for (number, user) in names.iter().enumerate() {
             // Apart from the numbers of the load.
             let action = Action::Create((1 << 40) + i64::try_from(number).unwrap());
-            let request = Request {
-                user,
-                action,
-                key: None,
-            };
+            let request = Request::new(user, action);
             match service.perform(service.any_host(), request).await {
                 Outcome::Done(_) | Outcome::Refused => {}
                 _ => left.push(user.clone()),
@@ -163,26 +121,4 @@ async fn every_username_can_be_used(service: &Arc<Service>) -> usize {
     claimed.unwrap_or_default()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite() {
-    nothing_is_lost(Service::on_sqlite("crashes", 1).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite_by_two_hosts() {
-    nothing_is_lost(Service::on_sqlite("crashes", 2).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis() {
-    if !harness::without("redis-server") {
-        nothing_is_lost(Service::on_redis("crashes", 1).await).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis_by_two_hosts() {
-    if !harness::without("redis-server") {
-        nothing_is_lost(Service::on_redis("crashes", 2).await).await;
-    }
-}
+on_every_store!("crashes", nothing_is_lost);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::Barrier;
 
 use crate::linearizability::Action;
-use crate::load::{Outcome, Request, Service};
+use crate::load::{Outcome, Request, Service, on_every_store};
 
 const CLIENTS: usize = 32;
 const USERNAMES: usize = 200;
@@ -22,11 +22,7 @@ async fn each_username_is_created_once(service: Arc<Service>) {
                 for number in 0..USERNAMES {
                     together.wait().await;
                     let user = format!("user{number}");
-                    let request = Request {
-                        user: &user,
-                        action: Action::Create(points),
-                        key: None,
-                    };
+                    let request = Request::new(&user, Action::Create(points));
                     while service.perform(client % service.host_count(), request).await == Outcome::TryAgain {
                         service.tally.retries.fetch_add(1, Relaxed);
                     }
@@ -56,26 +52,4 @@ async fn each_username_is_created_once(service: Arc<Service>) {
     service.finish("");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite() {
-    each_username_is_created_once(Service::on_sqlite("creates", 1).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite_by_two_hosts() {
-    each_username_is_created_once(Service::on_sqlite("creates", 2).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis() {
-    if !harness::without("redis-server") {
-        each_username_is_created_once(Service::on_redis("creates", 1).await).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis_by_two_hosts() {
-    if !harness::without("redis-server") {
-        each_username_is_created_once(Service::on_redis("creates", 2).await).await;
-    }
-}
+on_every_store!("creates", each_username_is_created_once);

@@ -20,6 +20,36 @@ use crate::linearizability::{self, Action, Answer, Operation, Seen};
 /// Longer than any answer may take, so that one that does is seen: as the slowest.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Tests of one load, an `async fn` of a [`Service`], on every store by one host and by two.
+macro_rules! on_every_store {
+    ($what:literal, $load:path) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn on_sqlite() {
+            $load($crate::load::Service::on_sqlite($what, 1).await).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn on_sqlite_by_two_hosts() {
+            $load($crate::load::Service::on_sqlite($what, 2).await).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn on_redis() {
+            if !harness::without("redis-server") {
+                $load($crate::load::Service::on_redis($what, 1).await).await;
+            }
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn on_redis_by_two_hosts() {
+            if !harness::without("redis-server") {
+                $load($crate::load::Service::on_redis($what, 2).await).await;
+            }
+        }
+    };
+}
+pub(crate) use on_every_store;
+
 /// The tests measure, and some kill, so they run one after the other.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
@@ -75,6 +105,25 @@ pub(crate) struct Request<'a> {
     pub(crate) user: &'a str,
     pub(crate) action: Action,
     pub(crate) key: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// A request without an idempotency key.
+    pub(crate) fn new(user: &'a str, action: Action) -> Self {
+        Self {
+            user,
+            action,
+            key: None,
+        }
+    }
+
+    /// The request under an idempotency key.
+    pub(crate) fn under(self, key: &'a str) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
+    }
 }
 
 /// What came of a request.
@@ -443,16 +492,7 @@ impl Service {
     pub(crate) async fn create_users(&self, users: &[String], points: i64) {
         for user in users {
             let action = Action::Create(points);
-            let result = self
-                .perform(
-                    0,
-                    Request {
-                        user,
-                        action,
-                        key: None,
-                    },
-                )
-                .await;
+            let result = self.perform(0, Request::new(user, action)).await;
             assert!(matches!(result, Outcome::Done(_)), "{user}: {result:?}");
         }
     }
@@ -460,17 +500,7 @@ impl Service {
     /// Reads a user once all is quiet.
     pub(crate) async fn read(&self, user: &str) -> Option<Seen> {
         let action = Action::Read;
-        match self
-            .perform(
-                self.any_host(),
-                Request {
-                    user,
-                    action,
-                    key: None,
-                },
-            )
-            .await
-        {
+        match self.perform(self.any_host(), Request::new(user, action)).await {
             Outcome::Done(seen) => Some(seen),
             Outcome::NoSuchUser => None,
             other => {
@@ -493,6 +523,18 @@ impl Service {
                 _ => 0,
             })
             .sum()
+    }
+
+    /// Checks that `user`, all of whose changes were answered, has the points that the answers sum up to. Returns them.
+    pub(crate) async fn check_sum(&self, user: &str) -> i64 {
+        let expected = self.sum_of_answers(user);
+        let found = self.read(user).await.map(|seen| seen.points);
+        if found != Some(expected) {
+            self.violation(format!(
+                "{user} has {found:?} points, and the answers sum up to {expected}"
+            ));
+        }
+        expected
     }
 
     /// The points of the creations of `user` that were told 201.

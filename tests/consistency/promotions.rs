@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::linearizability::{Action, earned};
-use crate::load::{Outcome, Request, Service};
+use crate::load::{Outcome, Request, Service, on_every_store};
 
 const USERS: usize = 8;
 const CLIENTS: usize = 16;
@@ -21,11 +21,7 @@ async fn the_last_promotion_is_right(service: Arc<Service>) {
                     // Small steps across both thresholds and back.
                     let award = Action::Award(if fastrand::u8(..5) < 2 { -20 } else { 15 });
                     for action in [award, Action::Promote, Action::Read] {
-                        let request = Request {
-                            user,
-                            action,
-                            key: None,
-                        };
+                        let request = Request::new(user, action);
                         let result = service.perform(service.any_host(), request).await;
                         assert!(result.is_final(), "{result:?}");
                     }
@@ -34,17 +30,8 @@ async fn the_last_promotion_is_right(service: Arc<Service>) {
         })
         .await;
     for user in users.iter() {
-        let action = Action::Promote;
-        let result = service
-            .perform(
-                service.any_host(),
-                Request {
-                    user,
-                    action,
-                    key: None,
-                },
-            )
-            .await;
+        let request = Request::new(user, Action::Promote);
+        let result = service.perform(service.any_host(), request).await;
         let points = service.sum_of_answers(user);
         let promoted = match result {
             Outcome::Done(seen) => seen.points == points && seen.status == Some(earned(points)),
@@ -57,26 +44,4 @@ async fn the_last_promotion_is_right(service: Arc<Service>) {
     service.finish("");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite() {
-    the_last_promotion_is_right(Service::on_sqlite("promotions", 1).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_sqlite_by_two_hosts() {
-    the_last_promotion_is_right(Service::on_sqlite("promotions", 2).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis() {
-    if !harness::without("redis-server") {
-        the_last_promotion_is_right(Service::on_redis("promotions", 1).await).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_redis_by_two_hosts() {
-    if !harness::without("redis-server") {
-        the_last_promotion_is_right(Service::on_redis("promotions", 2).await).await;
-    }
-}
+on_every_store!("promotions", the_last_promotion_is_right);
