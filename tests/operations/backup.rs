@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use harness::{App, State, without};
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::script;
@@ -177,15 +178,20 @@ async fn restored(copy: &Path, before: &HashMap<String, u64>) -> usize {
     users.len()
 }
 
-#[tokio::test]
-async fn a_back_up_leaves_what_is_there_alone() {
+/// An application with one user, and an empty folder for copies; none where there is no `sqlite3`.
+async fn jane() -> Option<(App, TempDir)> {
     if without("sqlite3") {
-        return;
+        return None;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("users.db");
     let app = App::start().await;
     app.create(JANE).await.exactly(201, JANE);
+    Some((app, tempfile::tempdir().unwrap()))
+}
+
+#[tokio::test]
+async fn a_back_up_leaves_what_is_there_alone() {
+    let Some((app, folder)) = jane().await else { return };
+    let copy = folder.path().join("users.db");
 
     fs::write(&copy, "mine").unwrap();
     let refused = script::run("backup", [app.state().path(), &copy]).await;
@@ -211,13 +217,8 @@ async fn a_back_up_leaves_what_is_there_alone() {
 async fn a_copy_is_personal_data() {
     use std::os::unix::fs::PermissionsExt;
 
-    if without("sqlite3") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
+    let Some((app, folder)) = jane().await else { return };
     let copy = folder.path().join("it's users.db");
-    let app = App::start().await;
-    app.create(JANE).await.exactly(201, JANE);
     let printed = script::run("backup", [app.state().path(), &copy]).await;
     assert!(printed.succeeded().contains(": 1 users, "));
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
@@ -225,13 +226,8 @@ async fn a_copy_is_personal_data() {
 
 #[tokio::test]
 async fn a_restore_leaves_what_is_there_alone() {
-    if without("sqlite3") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
+    let Some((app, folder)) = jane().await else { return };
     let copy = folder.path().join("users.db");
-    let app = App::start().await;
-    app.create(JANE).await.exactly(201, JANE);
     script::run("backup", [app.state().path(), &copy])
         .await
         .succeeded();
