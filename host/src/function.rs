@@ -1,14 +1,14 @@
 //! Functions: how components are compiled, limited and reused.
 
 use crate::{
-    bindings,
+    bindings, manifest,
     state::State,
-    store::{self, Access},
+    store::{self, Access, Stores},
     variables::{self, Variables},
 };
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::{
-    path::Path,
+    collections::BTreeMap,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -80,24 +80,34 @@ impl Compiler {
         Ok(Self { engine, linker })
     }
 
-    /// Compiles the component at `source`, or takes it from the cache.
+    /// Compiles the component `id`, or takes it from the cache, for an application with these stores and these defaults
+    /// of its variables.
     pub(crate) fn load(
         &self,
-        source: &Path,
-        access: Access,
-        variables: Variables,
+        id: &str,
+        component: manifest::Component,
+        stores: &Arc<Stores>,
+        defaults: &Arc<BTreeMap<String, Option<String>>>,
         quiet: bool,
     ) -> Result<Handler> {
-        let component = Component::from_file(&self.engine, source)?;
-        let service = self
-            .linker
-            .instantiate_pre(&component)
-            .and_then(ServicePre::new)?;
-        let (access, variables) = (Arc::new(access), Arc::new(variables));
+        let service = Component::from_file(&self.engine, &component.source)
+            .and_then(|compiled| self.linker.instantiate_pre(&compiled))
+            .and_then(ServicePre::new)
+            .map_err(|error| anyhow!("cannot load {}: {error:#}", component.source.display()))?;
+        let access = Access {
+            component: id.to_owned(),
+            labels: component.key_value_stores,
+            stores: Arc::clone(stores),
+        };
+        let variables = Variables {
+            component: id.to_owned(),
+            templates: component.variables,
+            defaults: Arc::clone(defaults),
+        };
         Ok(ProxyHandler::new(Function {
             service,
-            access,
-            variables,
+            access: Arc::new(access),
+            variables: Arc::new(variables),
             quiet,
         }))
     }

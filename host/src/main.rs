@@ -19,8 +19,7 @@ use crate::{
     routes::Router,
     runtime_config::RuntimeConfig,
     server::{Answer, Endpoint, StopSignals},
-    store::{Access, Stores},
-    variables::Variables,
+    store::Stores,
 };
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
@@ -130,26 +129,14 @@ fn prepare(manifest: Manifest, stores: Stores, quiet: bool) -> Result<Router<End
     let defaults = Arc::new(manifest.variables);
     let mut functions = BTreeMap::new();
     for (id, component) in manifest.components {
-        let access = Access {
-            component: id.clone(),
-            labels: component.key_value_stores,
-            stores: Arc::clone(&stores),
-        };
-        let variables = Variables {
-            component: id.clone(),
-            templates: component.variables,
-            defaults: Arc::clone(&defaults),
-        };
-        let handler = compiler.load(&component.source, access, variables, quiet);
+        let description = component.description.clone();
+        let handler = compiler.load(&id, component, &stores, &defaults, quiet);
         if let Err(error) = &handler {
             // The other functions still answer.
             let error = format!("{error:#}").replace('\n', " ");
-            tracing::error!(
-                "component {id}: cannot load {}: {error}",
-                component.source.display()
-            );
+            tracing::error!("component {id}: {error}");
         }
-        functions.insert(id, (component.description, handler.ok()));
+        functions.insert(id, (description, handler.ok()));
     }
     Router::new(manifest.triggers.into_iter().map(|trigger| {
         let endpoint = match trigger.target {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
-use std::future::pending;
+use std::{future::pending, path::Path};
 use wasmtime::AsContextMut;
 use wasmtime_wasi_http::{WasiBody, handler::Prepared};
 
@@ -147,19 +147,9 @@ fn functions(state_dir: &Path) -> Vec<(String, u64, Handler)> {
     let mut config = config();
     config.consume_fuel(true);
     let compiler = Compiler::on(Engine::new(&config).unwrap()).unwrap();
-    let load = |(id, component): (String, crate::manifest::Component)| {
-        let access = Access {
-            component: id.clone(),
-            labels: component.key_value_stores,
-            stores: Arc::clone(&stores),
-        };
-        let variables = Variables {
-            component: id.clone(),
-            templates: component.variables,
-            defaults: Arc::clone(&defaults),
-        };
+    let load = |(id, component): (String, manifest::Component)| {
         let bytes = std::fs::metadata(&component.source).unwrap().len();
-        let handler = compiler.load(&component.source, access, variables, true).unwrap();
+        let handler = compiler.load(&id, component, &stores, &defaults, true).unwrap();
         (id, bytes, handler)
     };
     manifest.components.into_iter().map(load).collect()
