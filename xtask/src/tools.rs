@@ -1,9 +1,10 @@
 //! The programs beside Rust that some of the tests and the benchmarks drive.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{cargo, root, run};
 
@@ -11,56 +12,71 @@ struct Tool {
     program: &'static str,
     /// The Debian package that holds it.
     package: &'static str,
-    /// What is tested with it.
-    tests: &'static str,
-    /// With these arguments it succeeds, unless it is too old.
+    /// What it is for.
+    purpose: &'static str,
+    /// With these arguments it succeeds, unless it is too old or a part of it is missing.
     probe: Option<&'static [&'static str]>,
 }
 
+const PYTHON: Tool = Tool {
+    program: "python3",
+    package: "python3-venv",
+    purpose: "the functions against their description",
+    // Debian's is without them until the package is installed.
+    probe: Some(&["-c", "import ensurepip, venv"]),
+};
+
+/// What the tests drive.
 const TOOLS: [Tool; 7] = [
     Tool {
         program: "redis-server",
         package: "redis-server",
-        tests: "the functions on a Redis store",
+        purpose: "the functions on a Redis store",
         probe: None,
     },
     Tool {
         program: "nginx",
         package: "nginx",
-        tests: "the functions behind a reverse proxy",
+        purpose: "the functions behind a reverse proxy",
         probe: None,
     },
     Tool {
         program: "sqlite3",
         package: "sqlite3",
-        tests: "back-up and restore",
+        purpose: "back-up and restore",
         probe: None,
     },
-    Tool {
-        program: "python3",
-        package: "python3-venv",
-        tests: "the functions against their description",
-        probe: None,
-    },
+    PYTHON,
     Tool {
         program: "kubectl",
         package: "kubernetes-client",
-        tests: "the Kubernetes objects",
+        purpose: "the Kubernetes objects",
         // Debian 12 has one of 2021, which does not know the flag.
         probe: Some(&["kustomize", "--enable-helm", "--help"]),
     },
     Tool {
         program: "envsubst",
         package: "gettext-base",
-        tests: "the runtime configuration for Redis",
+        purpose: "the runtime configuration for Redis",
         probe: None,
     },
     Tool {
         program: "systemd-analyze",
         package: "systemd",
-        tests: "the systemd unit",
+        purpose: "the systemd unit",
         probe: None,
     },
+];
+
+/// What the benchmarks drive.
+const BENCH_TOOLS: [Tool; 2] = [
+    Tool {
+        program: "wrk",
+        package: "wrk",
+        purpose: "the load",
+        probe: None,
+    },
+    PYTHON,
 ];
 
 impl Tool {
@@ -73,30 +89,71 @@ impl Tool {
     }
 }
 
-/// What the benchmarks need, program and package.
-const BENCH_TOOLS: [(&str, &str); 2] = [("wrk", "wrk"), ("python3", "python3-venv")];
-
-/// Installs the tools that are not here where that needs no question, and names those that are still missing.
+/// Installs the tools of the tests where that needs no question, and names those that are still missing.
 ///
 /// Under `CI=true` a missing tool is an error: a test that is left out must not look like one that passed.
 pub(crate) fn missing() -> Result<Vec<&'static str>> {
-    let absent = || TOOLS.iter().filter(|tool| !tool.is_usable());
-    install(absent().map(|tool| tool.package).collect());
-    for tool in absent() {
+    let mut missing = install(&TOOLS);
+    for tool in &missing {
         eprintln!(
-            "warning: left out for want of {}, or of a newer one: the tests of {}",
-            tool.program, tool.tests
+            "warning: there is no {} here that would do, so the tests of {} are left out",
+            tool.program, tool.purpose
         );
         eprintln!("         (Debian, Ubuntu: `apt-get install {}`)", tool.package);
     }
-    let missing: Vec<_> = absent().map(|tool| tool.program).collect();
+    if !missing.iter().any(|tool| tool.program == PYTHON.program)
+        && let Err(error) = python_environment("venv", "tests/requirements.txt")
+    {
+        eprintln!("warning: the tests of {} are left out: {error:#}", PYTHON.purpose);
+        missing.push(&PYTHON);
+    }
+    let missing: Vec<_> = missing.iter().map(|tool| tool.program).collect();
     if !missing.is_empty() && std::env::var("CI").is_ok_and(|ci| ci == "true") {
         bail!(
-            "CI runs all tests, and these programs are missing: {}",
+            "CI runs all tests, and some would be left out for want of {}",
             missing.join(", ")
         );
     }
     Ok(missing)
+}
+
+/// Gets all that the benchmarks drive, or says what to install.
+pub(crate) fn require_for_benches() -> Result<()> {
+    if let Some(tool) = install(&BENCH_TOOLS).first() {
+        bail!(
+            "the benchmarks need {} for {} (Debian, Ubuntu: `apt-get install {}`)",
+            tool.program,
+            tool.purpose,
+            tool.package
+        );
+    }
+    python_environment("venv-seed", "benches/seed/requirements.txt")
+}
+
+/// Installs what a list asks for in `target/<name>`, a Python environment of its own, unless it is there.
+fn python_environment(name: &str, requirements: &str) -> Result<()> {
+    let environment = root().join("target").join(name);
+    let wanted = root().join(requirements);
+    let installed = environment.join("requirements.txt");
+    let read = |path: &Path| fs::read(path).ok();
+    if read(&installed) == read(&wanted) {
+        return Ok(());
+    }
+    println!("Installing what {requirements} lists …");
+    run(Command::new(PYTHON.program)
+        .args(["-m", "venv", "--clear"])
+        .arg(&environment))?;
+    let pip = |args: &[&str]| {
+        let mut pip = Command::new(environment.join("bin/python"));
+        pip.args(["-m", "pip", "--disable-pip-version-check", "--quiet"]);
+        pip.args(args).current_dir(root());
+        run(&mut pip)
+    };
+    pip(&["install", "--no-deps", "--requirement", requirements])?;
+    // Each list is complete, so nothing else is ever installed.
+    pip(&["check"])?;
+    fs::copy(&wanted, &installed).with_context(|| format!("cannot write {}", installed.display()))?;
+    Ok(())
 }
 
 /// The program that lists what a function is made of, installed in `target` if it is not there yet.
@@ -122,25 +179,18 @@ pub(crate) fn cargo_cyclonedx() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Installs what the benchmarks need, or says what to install.
-pub(crate) fn require_for_benches() -> Result<()> {
-    let absent = || BENCH_TOOLS.iter().filter(|(program, _)| !is_installed(program));
-    install(absent().map(|(_, package)| *package).collect());
-    if let Some((program, package)) = absent().next() {
-        bail!("the benchmarks need {program} (Debian, Ubuntu: `apt-get install {package}`)");
+/// Installs the tools that are not here where that needs no question, and returns those that are still missing.
+fn install(tools: &[Tool]) -> Vec<&Tool> {
+    let missing = || tools.iter().filter(|tool| !tool.is_usable());
+    let packages: Vec<_> = missing().map(|tool| tool.package).collect();
+    if !packages.is_empty() && may_install() {
+        println!("Installing {} …", packages.join(", "));
+        let installed = apt_get(["update"]).and_then(|()| apt_get(["install"].into_iter().chain(packages)));
+        if let Err(error) = installed {
+            eprintln!("warning: {error:#}");
+        }
     }
-    Ok(())
-}
-
-/// Installs packages where that needs no question.
-fn install(packages: Vec<&str>) {
-    if packages.is_empty() || !may_install() {
-        return;
-    }
-    println!("Installing {} …", packages.join(", "));
-    if let Err(error) = apt_get(["update"]).and_then(|()| apt_get(["install"].into_iter().chain(packages))) {
-        eprintln!("warning: {error:#}");
-    }
+    missing().collect()
 }
 
 fn is_installed(program: &str) -> bool {
