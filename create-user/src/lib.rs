@@ -1,14 +1,21 @@
 //! `POST /user`: stores a new user's record.
 
-use spin_sdk::http::{Method, Request};
-use spin_sdk::http_service;
-use users::http::{self, Answer, Authorized, Problem, Response};
+use spin_sdk::http::Method;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::service::export;
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
+use users::http::{self, Answer, Authorized, Problem};
 use users::operation::Operation;
 use users::user::User;
 
-#[http_service]
-async fn create_user(request: Request) -> Response {
-    http::serve(env!("CARGO_PKG_NAME"), request, &[Method::POST], answer).await
+struct CreateUser;
+
+export!(CreateUser);
+
+impl Guest for CreateUser {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        http::serve(env!("CARGO_PKG_NAME"), request, &[Method::POST], answer).await
+    }
 }
 
 async fn answer(request: Authorized<'_>) -> Result<Answer, Problem> {

@@ -1,18 +1,25 @@
 //! `GET` and `HEAD /user/:username`: returns a user's record.
 
-use spin_sdk::http::{Method, Request};
-use spin_sdk::http_service;
-use users::http::{self, Answer, Authorized, Problem, Response};
+use spin_sdk::http::Method;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::service::export;
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
+use users::http::{self, Answer, Authorized, Problem};
 
-#[http_service]
-async fn get_user(request: Request) -> Response {
-    http::serve(
-        env!("CARGO_PKG_NAME"),
-        request,
-        &[Method::GET, Method::HEAD],
-        answer,
-    )
-    .await
+struct GetUser;
+
+export!(GetUser);
+
+impl Guest for GetUser {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        http::serve(
+            env!("CARGO_PKG_NAME"),
+            request,
+            &[Method::GET, Method::HEAD],
+            answer,
+        )
+        .await
+    }
 }
 
 async fn answer(request: Authorized<'_>) -> Result<Answer, Problem> {

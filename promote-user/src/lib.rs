@@ -1,13 +1,20 @@
 //! `PUT /user/promote/:username`: gives a user the status that the user's points earn.
 
-use spin_sdk::http::{Method, Request};
-use spin_sdk::http_service;
-use users::http::{self, Answer, Authorized, Problem, Response};
+use spin_sdk::http::Method;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::service::export;
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
+use users::http::{self, Answer, Authorized, Problem};
 use users::settings;
 
-#[http_service]
-async fn promote_user(request: Request) -> Response {
-    http::serve(env!("CARGO_PKG_NAME"), request, &[Method::PUT], answer).await
+struct PromoteUser;
+
+export!(PromoteUser);
+
+impl Guest for PromoteUser {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        http::serve(env!("CARGO_PKG_NAME"), request, &[Method::PUT], answer).await
+    }
 }
 
 async fn answer(request: Authorized<'_>) -> Result<Answer, Problem> {

@@ -17,6 +17,11 @@ pub(crate) fn check() -> Result<()> {
         "--deny",
         "warnings",
     ]))?;
+    println!("Checking the lints of the fuzz targets …");
+    // They are a workspace of their own, which cargo-fuzz wants.
+    run(cargo()
+        .args(["clippy", "--manifest-path", "users/fuzz/Cargo.toml"])
+        .args(["--", "--deny", "warnings"]))?;
     println!("Checking the lints of the functions …");
     toolchain::require_target()?;
     let functions = build::function_names()?;

@@ -27,23 +27,23 @@ struct Budget {
 const BUDGETS: [Budget; 4] = [
     Budget {
         component: "create-user",
-        bytes: 300_744,
-        requests: &[("create", 142_000), ("create a taken name", 138_000)],
+        bytes: 262_987,
+        requests: &[("create", 95_000), ("create a taken name", 92_500)],
     },
     Budget {
         component: "get-user",
-        bytes: 263_389,
-        requests: &[("get", 103_000), ("not modified", 97_000), ("get nobody", 90_000)],
+        bytes: 223_270,
+        requests: &[("get", 65_000), ("not modified", 65_500), ("get nobody", 56_500)],
     },
     Budget {
         component: "promote-user",
-        bytes: 292_649,
-        requests: &[("promote", 145_000), ("promote without a change", 144_000)],
+        bytes: 255_889,
+        requests: &[("promote", 95_500), ("promote without a change", 96_500)],
     },
     Budget {
         component: "award-points",
-        bytes: 313_023,
-        requests: &[("award", 178_000)],
+        bytes: 278_443,
+        requests: &[("award", 120_000)],
     },
 ];
 

@@ -2,14 +2,12 @@
 
 use super::Problem;
 use super::request::from_spin;
+use super::wire::{SPIN_CLIENT_ADDR, X_FORWARDED_FOR};
 use crate::settings::{self, Tokens};
 use http::header::{AUTHORIZATION, FORWARDED};
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, Method};
 use std::net::SocketAddr;
 use subtle::ConstantTimeEq;
-
-const SPIN_CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Admits the sender of a request, or says why not.
 ///

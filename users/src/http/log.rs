@@ -2,7 +2,8 @@
 //! and each request that was refused or failed. It never tells tokens, email addresses or records.
 
 use super::Problem;
-use http::{HeaderMap, HeaderName, StatusCode};
+use super::wire::TRACEPARENT;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use spin_sdk::wasip3::clocks::monotonic_clock::{self, Mark};
 use spin_sdk::wasip3::clocks::system_clock;
@@ -14,8 +15,6 @@ const BUILD: &str = match option_env!("BUILD_ID") {
     Some(id) => id,
     None => env!("CARGO_PKG_VERSION"),
 };
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What is to be told of one request.
 pub(super) struct Log {

@@ -1,6 +1,6 @@
 //! Problem details: how every refusal and fault is told (RFC 9457).
 
-use super::{Response, respond, set};
+use super::Response;
 use crate::json::{Fault, InvalidDocument};
 use crate::points::OutOfBounds;
 use crate::settings::Misconfigured;
@@ -326,9 +326,9 @@ impl Problem {
         };
         // Strings and numbers always serialize; a body that is empty would still have its status.
         let json = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = respond(status, "application/problem+json", json);
+        let mut response = Response::with_body(status, "application/problem+json", json);
         if let Some((name, value)) = self.header {
-            set(response.headers_mut(), name, &value);
+            response.set(&name, &value);
         }
         response
     }

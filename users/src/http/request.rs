@@ -1,25 +1,19 @@
 //! Requests, and what functions read from them.
 
 use super::preconditions::Preconditions;
+use super::wire::{Body, Head, IDEMPOTENCY_KEY, Incomplete, SPIN_PATH_MATCH_USERNAME};
 use super::{Problem, access};
 use crate::operation::IdempotencyKey;
 use crate::spin::Spin;
 use crate::store::Store;
 use crate::username::Username;
-use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
-use http::request::Parts;
-use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
 use spin_sdk::wasip3;
-use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
-
-const SPIN_PATH_MATCH_USERNAME: HeaderName = HeaderName::from_static("spin-path-match-username");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The most bytes that a body may have: 16 KiB.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -31,21 +25,21 @@ const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request whose sender may do what it asks for.
 pub struct Authorized<'a> {
-    headers: HeaderMap,
-    body: &'a mut IncomingRequestBody,
+    headers: &'a HeaderMap,
+    body: Option<&'a mut Body>,
     retries: &'a Cell<u32>,
 }
 
 impl<'a> Authorized<'a> {
     /// Admits a request, or says why it is not admitted.
     pub(super) async fn new(
-        parts: Parts,
-        body: &'a mut IncomingRequestBody,
+        head: &'a Head,
+        body: Option<&'a mut Body>,
         retries: &'a Cell<u32>,
     ) -> Result<Self, Problem> {
-        access::check(&parts.method, &parts.headers).await?;
+        access::check(&head.method, &head.headers).await?;
         Ok(Self {
-            headers: parts.headers,
+            headers: &head.headers,
             body,
             retries,
         })
@@ -62,7 +56,7 @@ impl<'a> Authorized<'a> {
     /// # Errors
     /// What stands there is no username, so there is no such user.
     pub fn username(&self) -> Result<Username, Problem> {
-        let segment = from_spin(&self.headers, &SPIN_PATH_MATCH_USERNAME).unwrap_or_default();
+        let segment = from_spin(self.headers, &SPIN_PATH_MATCH_USERNAME).unwrap_or_default();
         // A client may escape any character of a segment (RFC 3986, section 2.3).
         let name = percent_decode_str(segment).decode_utf8_lossy();
         name.parse().map_err(|_| Problem::no_username())
@@ -90,7 +84,7 @@ impl<'a> Authorized<'a> {
     /// # Errors
     /// A header field is not of its grammar.
     pub fn preconditions(&self) -> Result<Preconditions, Problem> {
-        Preconditions::from_headers(&self.headers)
+        Preconditions::from_headers(self.headers)
     }
 
     /// The body, which is to be JSON; whether it is has not been looked at.
@@ -100,7 +94,7 @@ impl<'a> Authorized<'a> {
     /// broke off.
     pub async fn json_body(self) -> Result<Vec<u8>, Problem> {
         let Self { headers, body, .. } = self;
-        if !is_json(&headers) {
+        if !is_json(headers) {
             return Err(Problem::unsupported_media_type("content-type: application/json"));
         }
         if headers
@@ -115,16 +109,17 @@ impl<'a> Authorized<'a> {
         if declared.is_some_and(|length| length > BODY_LIMIT as u64) {
             return Err(Problem::body_too_large(BODY_LIMIT));
         }
+        let Some(body) = body else {
+            return Ok(Vec::new());
+        };
         let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                return Err(Problem::incomplete_body());
-            };
-            if let Some(data) = frame.data_ref() {
-                if bytes.len() + data.len() > BODY_LIMIT {
-                    return Err(Problem::body_too_large(BODY_LIMIT));
-                }
-                bytes.extend_from_slice(data);
+        while body
+            .read(&mut bytes)
+            .await
+            .map_err(|Incomplete| Problem::incomplete_body())?
+        {
+            if bytes.len() > BODY_LIMIT {
+                return Err(Problem::body_too_large(BODY_LIMIT));
             }
         }
         Ok(bytes)
@@ -134,13 +129,15 @@ impl<'a> Authorized<'a> {
 /// Reads what is left of a body, behind the back of a client that has its answer, unless it is long in coming.
 ///
 /// Spin 4.1 now and then loses the body of an answer if that of the request was not read to its end.
-pub(super) fn discard(mut body: IncomingRequestBody) {
+pub(super) fn discard(mut body: Body) {
     wasip3::spawn(async move {
         let mut end = pin!(spin_sdk::time::sleep(DISCARD_PATIENCE));
         let mut rest = pin!(async {
             let mut read = 0;
-            while let Some(Ok(frame)) = body.frame().await {
-                read += frame.data_ref().map_or(0, Bytes::len);
+            let mut bytes = Vec::new();
+            while let Ok(true) = body.read(&mut bytes).await {
+                read += bytes.len();
+                bytes.clear();
                 if read > DISCARD_LIMIT {
                     break;
                 }
