@@ -57,8 +57,10 @@ impl Surroundings {
                 command.arg("up");
             }
             command.arg("--from").arg(self.root.join(manifest));
-            command.args(["--quiet", "--listen", "127.0.0.1:0", "--state-dir"]);
-            command.arg(state);
+            command.args(["--quiet", "--listen", "127.0.0.1:0"]);
+            // As `cargo xtask up` does.
+            command.args(["--max-instance-concurrent-reuse-count", "1"]);
+            command.arg("--state-dir").arg(state);
             command
         };
         let built = |name| self.root.join("target/host").join(name);

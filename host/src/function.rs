@@ -7,23 +7,25 @@ use crate::{
     variables::{self, Variables},
 };
 use anyhow::{Result, anyhow};
+use http::{Request, Response};
 use std::{
     collections::BTreeMap,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     task::{Context, Poll},
     thread,
     time::{Duration, Instant},
 };
 use wasmtime::{
-    Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreContextMut,
+    Cache, Config, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig,
+    Store, StoreContextMut,
     component::{Component, GuestTaskId, Linker},
 };
 use wasmtime_wasi_http::{
-    WasiHttpView,
+    WasiBody, WasiHttpView,
     handler::{
-        HandlerState, Instance, Proxy, ProxyHandler, ShouldAccept, WorkerExpiration, WorkerState,
-        WorkerStatus,
+        HandlerState, Instance, InstantiationError, Proxy, ProxyHandler, ShouldAccept, WorkerExpiration,
+        WorkerState, WorkerStatus,
     },
     p3::bindings::ServicePre,
 };
@@ -36,13 +38,25 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(10);
 /// How many instances may live at once, as in Spin.
 const MAX_INSTANCES: u32 = 1000;
-/// Spin's limits for reusing an instance.
+/// How long a request waits before it looks again for room for an instance.
+const WAIT_FOR_ROOM: Duration = Duration::from_millis(5);
+/// How many requests an instance serves before it is replaced, as in Spin.
 const REQUESTS_PER_INSTANCE: usize = 128;
-const CONCURRENT_REQUESTS: usize = 16;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves requests of one function from a changing set of instances.
 pub(crate) type Handler = ProxyHandler<Function>;
+
+/// What all functions of an application have in common.
+pub(crate) struct Application {
+    pub(crate) stores: Arc<Stores>,
+    /// Application variables and their defaults.
+    pub(crate) defaults: Arc<BTreeMap<String, Option<String>>>,
+    /// Whether what components print is kept to themselves.
+    pub(crate) quiet: bool,
+    /// The most requests that one instance serves at a time.
+    pub(crate) concurrency: usize,
+}
 
 /// A compiled component, and what each of its instances gets.
 pub(crate) struct Function {
@@ -50,6 +64,7 @@ pub(crate) struct Function {
     access: Arc<Access>,
     variables: Arc<Variables>,
     quiet: bool,
+    concurrency: usize,
 }
 
 /// Compiles components; each engine has a thread that lets long-running guests yield.
@@ -60,7 +75,7 @@ pub(crate) struct Compiler {
 
 impl Compiler {
     pub(crate) fn new() -> Result<Self> {
-        Self::on(engine(config())?)
+        Self::on(engine(config(), MAX_INSTANCES)?)
     }
 
     fn on(engine: Engine) -> Result<Self> {
@@ -80,15 +95,12 @@ impl Compiler {
         Ok(Self { engine, linker })
     }
 
-    /// Compiles the component `id`, or takes it from the cache, for an application with these stores and these defaults
-    /// of its variables.
+    /// Compiles the component `id` of `application`, or takes it from the cache.
     pub(crate) fn load(
         &self,
         id: &str,
         component: manifest::Component,
-        stores: &Arc<Stores>,
-        defaults: &Arc<BTreeMap<String, Option<String>>>,
-        quiet: bool,
+        application: &Application,
     ) -> Result<Handler> {
         let service = Component::from_file(&self.engine, &component.source)
             .and_then(|compiled| self.linker.instantiate_pre(&compiled))
@@ -97,19 +109,38 @@ impl Compiler {
         let access = Access {
             component: id.to_owned(),
             labels: component.key_value_stores,
-            stores: Arc::clone(stores),
+            stores: Arc::clone(&application.stores),
         };
         let variables = Variables {
             component: id.to_owned(),
             templates: component.variables,
-            defaults: Arc::clone(defaults),
+            defaults: Arc::clone(&application.defaults),
         };
         Ok(ProxyHandler::new(Function {
             service,
             access: Arc::new(access),
             variables: Arc::new(variables),
-            quiet,
+            quiet: application.quiet,
+            concurrency: application.concurrency,
         }))
+    }
+}
+
+/// Has a function answer, as soon as there is room for an instance of it.
+pub(crate) async fn handle(
+    handler: &Handler,
+    mut request: Request<WasiBody>,
+) -> wasmtime::Result<Response<WasiBody>> {
+    loop {
+        let error = match handler.handle((), request).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error.downcast::<InstantiationError<()>>()?,
+        };
+        if !error.error.is::<PoolConcurrencyLimitError>() {
+            return Err(error.into());
+        }
+        request = error.request.into_inner().unwrap_or_else(PoisonError::into_inner);
+        tokio::time::sleep(WAIT_FOR_ROOM).await;
     }
 }
 
@@ -129,13 +160,14 @@ fn config() -> Config {
     config
 }
 
-fn engine(mut config: Config) -> Result<Engine> {
+/// An engine with room for so many instances at once.
+fn engine(mut config: Config, instances: u32) -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(MAX_INSTANCES)
-        .total_core_instances(4 * MAX_INSTANCES)
-        .total_memories(MAX_INSTANCES)
-        .total_tables(2 * MAX_INSTANCES)
-        .total_stacks(MAX_INSTANCES)
+    pool.total_component_instances(instances)
+        .total_core_instances(4 * instances)
+        .total_memories(instances)
+        .total_tables(2 * instances)
+        .total_stacks(instances)
         .max_memory_size(MEMORY_LIMIT)
         .linear_memory_keep_resident(1 << 20)
         .table_keep_resident(64 << 10);
@@ -180,6 +212,7 @@ impl HandlerState for Function {
             expiration: Expiration(Box::pin(tokio::time::sleep(IDLE_TIMEOUT))),
             state: Worker {
                 component: self.access.component.clone(),
+                concurrency: self.concurrency,
             },
         })
     }
@@ -210,6 +243,7 @@ impl WorkerExpiration for Expiration {
 /// How one instance is used.
 pub(crate) struct Worker {
     component: String,
+    concurrency: usize,
 }
 
 impl WorkerState for Worker {
@@ -219,7 +253,7 @@ impl WorkerState for Worker {
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= REQUESTS_PER_INSTANCE {
             ShouldAccept::Never
-        } else if concurrent >= CONCURRENT_REQUESTS {
+        } else if concurrent >= self.concurrency {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -245,3 +279,5 @@ impl WorkerState for Worker {
 
 #[cfg(test)]
 mod budgets;
+#[cfg(test)]
+mod room;

@@ -14,12 +14,11 @@ mod store;
 mod variables;
 
 use crate::{
-    function::Compiler,
-    manifest::{Manifest, Target},
+    function::{Application, Compiler},
+    manifest::{Component, Manifest, Target, Trigger},
     routes::Router,
     runtime_config::RuntimeConfig,
     server::{Answer, Endpoint, StopSignals},
-    store::Stores,
 };
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
@@ -27,6 +26,7 @@ use std::{
     collections::BTreeMap,
     io::{IsTerminal as _, Write as _},
     net::{SocketAddr, ToSocketAddrs},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -59,6 +59,9 @@ struct Arguments {
     /// Which backend is behind each key-value store
     #[arg(long, env = "RUNTIME_CONFIG_FILE")]
     runtime_config_file: Option<PathBuf>,
+    /// The most requests that one instance of a function serves at a time
+    #[arg(long, default_value = "16")]
+    max_instance_concurrent_reuse_count: NonZeroUsize,
     /// Do not show what components write to stdout and stderr
     #[arg(short, long)]
     quiet: bool,
@@ -115,7 +118,13 @@ async fn run(arguments: Arguments) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {address}; choose another --listen address"))?;
     let stores = store::open(config, &state_dir, &manifest.components)?;
-    let router = prepare(manifest, stores, arguments.quiet)?;
+    let application = Application {
+        stores: Arc::new(stores),
+        defaults: Arc::new(manifest.variables),
+        quiet: arguments.quiet,
+        concurrency: arguments.max_instance_concurrent_reuse_count.get(),
+    };
+    let router = prepare(manifest.components, manifest.triggers, &application)?;
     let stop = StopSignals::new()?;
     announce(listener.local_addr()?, &router)?;
     server::serve(listener, router, stop).await;
@@ -123,14 +132,16 @@ async fn run(arguments: Arguments) -> Result<()> {
 }
 
 /// Compiles the components and makes an endpoint of each trigger.
-fn prepare(manifest: Manifest, stores: Stores, quiet: bool) -> Result<Router<Endpoint>> {
+fn prepare(
+    components: BTreeMap<String, Component>,
+    triggers: Vec<Trigger>,
+    application: &Application,
+) -> Result<Router<Endpoint>> {
     let compiler = Compiler::new()?;
-    let stores = Arc::new(stores);
-    let defaults = Arc::new(manifest.variables);
     let mut functions = BTreeMap::new();
-    for (id, component) in manifest.components {
+    for (id, component) in components {
         let description = component.description.clone();
-        let handler = compiler.load(&id, component, &stores, &defaults, quiet);
+        let handler = compiler.load(&id, component, application);
         if let Err(error) = &handler {
             // The other functions still answer.
             let error = format!("{error:#}").replace('\n', " ");
@@ -138,7 +149,7 @@ fn prepare(manifest: Manifest, stores: Stores, quiet: bool) -> Result<Router<End
         }
         functions.insert(id, (description, handler.ok()));
     }
-    Router::new(manifest.triggers.into_iter().map(|trigger| {
+    Router::new(triggers.into_iter().map(|trigger| {
         let endpoint = match trigger.target {
             Target::Static { id, response } => Endpoint {
                 id,

@@ -1,7 +1,7 @@
 //! The HTTP server: finds the function for each request, and stops gracefully.
 
 use crate::{
-    function::{Handler, REQUEST_TIMEOUT},
+    function::{self, Handler, REQUEST_TIMEOUT},
     headers,
     manifest::StaticResponse,
     routes::{Router, WELL_KNOWN},
@@ -158,7 +158,7 @@ async fn answer(
 async fn call(id: &str, handler: &Handler, request: Request<Incoming>) -> Response<WasiBody> {
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
     // The handler times the function alone; this counts the wait for an instance as well.
-    match tokio::time::timeout(REQUEST_TIMEOUT, handler.handle((), request)).await {
+    match tokio::time::timeout(REQUEST_TIMEOUT, function::handle(handler, request)).await {
         Ok(Ok(response)) => response,
         Err(_) => {
             tracing::error!("component {id}: no answer within {REQUEST_TIMEOUT:?}");

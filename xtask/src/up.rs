@@ -69,7 +69,9 @@ pub(crate) fn up(options: &Options) -> Result<ExitCode> {
     command
         .args(["--listen", &options.listen])
         .arg("--state-dir")
-        .arg(state_dir);
+        .arg(state_dir)
+        // A call of `wasi:keyvalue` keeps its instance from all else, so requests that share one wait for each other.
+        .args(["--max-instance-concurrent-reuse-count", "1"]);
     if let Some(file) = &options.runtime_config_file {
         command.arg("--runtime-config-file").arg(file);
     }

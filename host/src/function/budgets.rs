@@ -6,7 +6,7 @@ use super::*;
 use crate::{manifest::Manifest, runtime_config::RuntimeConfig, store};
 use bytes::Bytes;
 use futures_channel::oneshot;
-use http::{Method, Request};
+use http::Method;
 use http_body_util::{BodyExt, Full};
 use std::{future::pending, path::Path};
 use wasmtime::AsContextMut;
@@ -48,7 +48,7 @@ const BUDGETS: [Budget; 4] = [
 ];
 
 /// The request of that name; `number` makes it another one than those before.
-fn request(name: &str, number: u64) -> Request<WasiBody> {
+pub(super) fn request(name: &str, number: u64) -> Request<WasiBody> {
     let record = |username: &str| {
         let record = format!(r#"{{"username":"{username}","email":"jane@example.com","points":60}}"#);
         ("/user".to_owned(), Method::POST, record)
@@ -137,19 +137,21 @@ impl Instance {
     }
 }
 
-/// Every function of `spin.toml`, on one new store, on an engine that counts instructions.
-fn functions(state_dir: &Path) -> Vec<(String, u64, Handler)> {
+/// Every function of `spin.toml`, on one new store.
+pub(super) fn functions(state_dir: &Path, engine: Engine) -> Vec<(String, u64, Handler)> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
     let manifest = Manifest::load(&manifest).unwrap();
     let stores = store::open(RuntimeConfig::default(), state_dir, &manifest.components).unwrap();
-    let stores = Arc::new(stores);
-    let defaults = Arc::new(manifest.variables);
-    let mut config = config();
-    config.consume_fuel(true);
-    let compiler = Compiler::on(Engine::new(&config).unwrap()).unwrap();
+    let application = Application {
+        stores: Arc::new(stores),
+        defaults: Arc::new(manifest.variables),
+        quiet: true,
+        concurrency: 1,
+    };
+    let compiler = Compiler::on(engine).unwrap();
     let load = |(id, component): (String, manifest::Component)| {
         let bytes = std::fs::metadata(&component.source).unwrap().len();
-        let handler = compiler.load(&id, component, &stores, &defaults, true).unwrap();
+        let handler = compiler.load(&id, component, &application).unwrap();
         (id, bytes, handler)
     };
     manifest.components.into_iter().map(load).collect()
@@ -164,7 +166,9 @@ async fn are_kept() {
             wrong.push(format!("{what}: {cost}, and the budget is {budget}"));
         }
     };
-    let functions = functions(directory.path());
+    let mut config = config();
+    config.consume_fuel(true);
+    let functions = functions(directory.path(), Engine::new(&config).unwrap());
     let (_, _, create_user) = functions.iter().find(|(id, ..)| id == "create-user").unwrap();
     let mut instance = Instance::new(create_user.state()).await;
     assert_eq!(instance.answer(request("create a taken name", 0)).await, 201);
