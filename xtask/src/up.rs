@@ -92,15 +92,18 @@ fn installed_spin() -> Option<String> {
 
 /// Whether there is a `spin` on PATH that runs the functions.
 pub(crate) fn spin_fits() -> bool {
-    installed_spin().as_deref().and_then(version) >= Some(SPIN_NEEDED)
+    installed_spin().is_some_and(|found| fits(&found))
+}
+
+/// Whether a `spin` that says so of itself runs the functions.
+fn fits(spin: &str) -> bool {
+    version(spin) >= Some(SPIN_NEEDED)
 }
 
 fn choose_host(forced: Option<Host>) -> Result<Host> {
-    let installed = installed_spin();
-    let fits = installed.as_deref().and_then(version) >= Some(SPIN_NEEDED);
-    Ok(match (forced, installed) {
+    Ok(match (forced, installed_spin()) {
         (Some(Host::Embedded), _) => Host::Embedded,
-        (_, Some(_)) if fits => Host::Spin,
+        (_, Some(found)) if fits(&found) => Host::Spin,
         (Some(Host::Spin), Some(found)) => {
             bail!("Spin 4.1 or later is needed, and the one on PATH is {found:?}")
         }
