@@ -21,6 +21,7 @@ pub(crate) fn check() -> Result<()> {
     // They are a workspace of their own, which cargo-fuzz wants.
     run(cargo()
         .args(["clippy", "--manifest-path", "users/fuzz/Cargo.toml"])
+        .args(["--target-dir", "target"])
         .args(["--", "--deny", "warnings"]))?;
     println!("Checking the lints of the functions …");
     toolchain::require_target()?;
