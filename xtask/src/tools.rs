@@ -12,8 +12,6 @@ struct Tool {
     program: &'static str,
     /// The Debian package that holds it.
     package: &'static str,
-    /// What it is for.
-    purpose: &'static str,
     /// With these arguments it succeeds, unless it is too old or a part of it is missing.
     probe: Option<&'static [&'static str]>,
 }
@@ -21,65 +19,50 @@ struct Tool {
 const PYTHON: Tool = Tool {
     program: "python3",
     package: "python3-venv",
-    purpose: "the functions against their description",
     // Debian's is without them until the package is installed.
     probe: Some(&["-c", "import ensurepip, venv"]),
 };
 
-/// What the tests drive.
-const TOOLS: [Tool; 7] = [
-    Tool {
-        program: "redis-server",
-        package: "redis-server",
-        purpose: "the functions on a Redis store",
-        probe: None,
-    },
-    Tool {
-        program: "nginx",
-        package: "nginx",
-        purpose: "the functions behind a reverse proxy",
-        probe: None,
-    },
-    Tool {
-        program: "sqlite3",
-        package: "sqlite3",
-        purpose: "back-up and restore",
-        probe: None,
-    },
-    PYTHON,
-    Tool {
-        program: "kubectl",
-        package: "kubernetes-client",
-        purpose: "the Kubernetes objects",
-        // Debian 12 has one of 2021, which does not know the flag.
-        probe: Some(&["kustomize", "--enable-helm", "--help"]),
-    },
-    Tool {
-        program: "envsubst",
-        package: "gettext-base",
-        purpose: "the runtime configuration for Redis",
-        probe: None,
-    },
-    Tool {
-        program: "systemd-analyze",
-        package: "systemd",
-        purpose: "the systemd unit",
-        probe: None,
-    },
+/// What the tests drive, and what is tested with it.
+const TEST_TOOLS: [(Tool, &str); 7] = [
+    (
+        Tool::new("redis-server", "redis-server"),
+        "the functions on a Redis store",
+    ),
+    (
+        Tool::new("nginx", "nginx"),
+        "the functions behind a reverse proxy",
+    ),
+    (Tool::new("sqlite3", "sqlite3"), "back-up and restore"),
+    (PYTHON, "the functions against their description"),
+    (
+        Tool {
+            // Debian 12 has one of 2021, which does not know the flag.
+            probe: Some(&["kustomize", "--enable-helm", "--help"]),
+            ..Tool::new("kubectl", "kubernetes-client")
+        },
+        "the Kubernetes objects",
+    ),
+    (
+        Tool::new("envsubst", "gettext-base"),
+        "the runtime configuration for Redis",
+    ),
+    (Tool::new("systemd-analyze", "systemd"), "the systemd unit"),
 ];
 
 /// What the benchmarks drive.
-const BENCH_TOOLS: [Tool; 2] = [
-    Tool {
-        program: "wrk",
-        package: "wrk",
-        purpose: "the load",
-        probe: None,
-    },
-    PYTHON,
-];
+const BENCH_TOOLS: [Tool; 2] = [Tool::new("wrk", "wrk"), PYTHON];
 
 impl Tool {
+    /// A program of which any version will do.
+    const fn new(program: &'static str, package: &'static str) -> Self {
+        Self {
+            program,
+            package,
+            probe: None,
+        }
+    }
+
     fn is_usable(&self) -> bool {
         is_installed(self.program)
             && self.probe.is_none_or(|arguments| {
@@ -93,21 +76,23 @@ impl Tool {
 ///
 /// Under `CI=true` a missing tool is an error: a test that is left out must not look like one that passed.
 pub(crate) fn missing() -> Result<Vec<&'static str>> {
-    let mut missing = install(&TOOLS);
-    for tool in &missing {
+    install(TEST_TOOLS.iter().map(|(tool, _)| tool));
+    let mut missing = Vec::new();
+    for (tool, tests) in TEST_TOOLS.iter().filter(|(tool, _)| !tool.is_usable()) {
         eprintln!(
-            "warning: there is no {} here that would do, so the tests of {} are left out",
-            tool.program, tool.purpose
+            "warning: there is no {} here that would do, so the tests of {tests} are left out",
+            tool.program
         );
         eprintln!("         (Debian, Ubuntu: `apt-get install {}`)", tool.package);
+        missing.push(tool.program);
     }
-    if !missing.iter().any(|tool| tool.program == PYTHON.program)
-        && let Err(error) = python_environment("venv", "tests/requirements.txt")
+    let requirements = "tests/requirements.txt";
+    if !missing.contains(&PYTHON.program)
+        && let Err(error) = python_environment("venv", requirements)
     {
-        eprintln!("warning: the tests of {} are left out: {error:#}", PYTHON.purpose);
-        missing.push(&PYTHON);
+        eprintln!("warning: the tests that need what {requirements} lists are left out: {error:#}");
+        missing.push(PYTHON.program);
     }
-    let missing: Vec<_> = missing.iter().map(|tool| tool.program).collect();
     if !missing.is_empty() && std::env::var("CI").is_ok_and(|ci| ci == "true") {
         bail!(
             "CI runs all tests, and some would be left out for want of {}",
@@ -119,11 +104,11 @@ pub(crate) fn missing() -> Result<Vec<&'static str>> {
 
 /// Gets all that the benchmarks drive, or says what to install.
 pub(crate) fn require_for_benches() -> Result<()> {
-    if let Some(tool) = install(&BENCH_TOOLS).first() {
+    install(BENCH_TOOLS.iter());
+    if let Some(tool) = BENCH_TOOLS.iter().find(|tool| !tool.is_usable()) {
         bail!(
-            "the benchmarks need {} for {} (Debian, Ubuntu: `apt-get install {}`)",
+            "the benchmarks need {} (Debian, Ubuntu: `apt-get install {}`)",
             tool.program,
-            tool.purpose,
             tool.package
         );
     }
@@ -179,18 +164,17 @@ pub(crate) fn cargo_cyclonedx() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Installs the tools that are not here where that needs no question, and returns those that are still missing.
-fn install(tools: &[Tool]) -> Vec<&Tool> {
-    let missing = || tools.iter().filter(|tool| !tool.is_usable());
-    let packages: Vec<_> = missing().map(|tool| tool.package).collect();
-    if !packages.is_empty() && may_install() {
-        println!("Installing {} …", packages.join(", "));
-        let installed = apt_get(["update"]).and_then(|()| apt_get(["install"].into_iter().chain(packages)));
-        if let Err(error) = installed {
-            eprintln!("warning: {error:#}");
-        }
+/// Installs the tools that are not here where that needs no question.
+fn install<'a>(tools: impl Iterator<Item = &'a Tool>) {
+    let missing = tools.filter(|tool| !tool.is_usable());
+    let packages: Vec<_> = missing.map(|tool| tool.package).collect();
+    if packages.is_empty() || !may_install() {
+        return;
     }
-    missing().collect()
+    println!("Installing {} …", packages.join(", "));
+    if let Err(error) = apt_get(["update"]).and_then(|()| apt_get(["install"].into_iter().chain(packages))) {
+        eprintln!("warning: {error:#}");
+    }
 }
 
 fn is_installed(program: &str) -> bool {
