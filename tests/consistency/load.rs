@@ -204,8 +204,8 @@ impl Service {
             tally: Tally::default(),
             _alone: alone,
         };
-        for _ in 0..hosts {
-            let app = service.start_app().await;
+        for host in 0..hosts {
+            let app = service.start_app(host).await;
             service.hosts.push(Host {
                 url: Mutex::new(app.url()),
                 app: Mutex::new(Some(app)),
@@ -214,8 +214,14 @@ impl Service {
         Arc::new(service)
     }
 
-    async fn start_app(&self) -> App {
+    async fn start_app(&self, host: usize) -> App {
         let builder = App::builder().state(&self.state);
+        // One host is as Spin is by itself, the next as docs/OPERATIONS.md wants it.
+        let builder = if host % 2 == 1 {
+            builder.requests_per_instance(1)
+        } else {
+            builder
+        };
         let builder = match &self.redis {
             Some(redis) => builder.runtime_config(lock(redis).runtime_config()),
             None => builder,
@@ -228,7 +234,7 @@ impl Service {
         let app = lock(&self.hosts[host].app).take().expect("a host that runs");
         tokio::task::block_in_place(|| app.kill());
         self.tally.kills.fetch_add(1, Relaxed);
-        let app = self.start_app().await;
+        let app = self.start_app(host).await;
         *lock(&self.hosts[host].url) = app.url();
         *lock(&self.hosts[host].app) = Some(app);
     }

@@ -13,6 +13,10 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     let unit = fs::read_to_string(root().join("deploy/users@.service")).unwrap();
     // There need not be a Spin here; any program is one that can be started.
     assert_eq!(unit.matches("ExecStart=/usr/local/bin/spin ").count(), 1);
+    assert_eq!(
+        unit.matches(" --max-instance-concurrent-reuse-count 1 ").count(),
+        1
+    );
     let unit = unit.replace("/usr/local/bin/spin", "/bin/sh");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("users@.service");

@@ -27,6 +27,7 @@ pub struct AppBuilder {
     state_dir: Option<PathBuf>,
     runtime_config: Option<String>,
     listen: String,
+    requests_per_instance: Option<u32>,
     environment: Vec<(String, String)>,
 }
 
@@ -98,6 +99,13 @@ impl AppBuilder {
         self
     }
 
+    /// Lets an instance serve no more than so many requests at a time.
+    #[must_use]
+    pub fn requests_per_instance(mut self, count: u32) -> Self {
+        self.requests_per_instance = Some(count);
+        self
+    }
+
     /// Sets a Spin variable.
     #[must_use]
     pub fn variable(self, name: &str, value: impl Into<String>) -> Self {
@@ -158,6 +166,7 @@ impl App {
             state_dir: None,
             runtime_config: None,
             listen: "127.0.0.1:0".to_owned(),
+            requests_per_instance: None,
             environment: Vec::new(),
         }
     }
@@ -287,6 +296,9 @@ impl Process {
             command
                 .arg("--runtime-config-file")
                 .arg(write("runtime-config.toml", text));
+        }
+        if let Some(count) = builder.requests_per_instance {
+            command.args(["--max-instance-concurrent-reuse-count", &count.to_string()]);
         }
         let mut child = command
             .spawn()
