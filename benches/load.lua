@@ -1,8 +1,8 @@
 -- One load for wrk: requests that differ in a number alone, every answer counted by its status.
 --
--- Arguments: the method, the path, the body, then how the numbers go: "random" or "each", the first, the one after
--- the last, and how many digits they have; last the number of threads. "{}" in the path, the body and the header fields
--- stands for the number.
+-- Arguments: the method, the path, the body, then how the numbers go: "random" or "each", the first that was never used,
+-- the one after the last, and how many digits they have; last the number of threads. In the path, the body and the header
+-- fields "{}" stands for the number, and "[]" for one of 12 digits that is never used again.
 
 local threads = {}
 
@@ -18,32 +18,32 @@ function init(args)
   digits = "%0" .. args[7] .. "d"
   math.randomseed(first + index + 1)
   -- As long as a number, so that wrk counts the right content-length.
-  local number = string.rep("#", tonumber(args[7]))
-  local fill = function(text) return (text:gsub("{}", number)) end
+  local number, fresh = string.rep("#", tonumber(args[7])), string.rep("~", 12)
+  local fill = function(text) return (text:gsub("{}", number):gsub("%[%]", fresh)) end
   for name, value in pairs(wrk.headers) do
     wrk.headers[name] = fill(value)
   end
   local body = args[3] ~= "" and fill(args[3]) or nil
   local request = wrk.format(args[1], fill(args[2]), wrk.headers, body)
-  template = request:gsub("%%", "%%%%"):gsub(number, "%%s")
+  template, places = request:gsub("%%", "%%%%"), {}
+  template = template:gsub("[#~]+", function(place) table.insert(places, place:sub(1, 1)) return "%s" end)
 end
 
 function request()
-  local number
+  local fresh = first + index + used * stride
+  local number = fresh
+  used = used + 1
   if order == "random" then
-    number = math.random(first, past - 1)
-  else
-    number = first + index + used * stride
-    used = used + 1
-    if number >= past then
-      -- There is no request left that is a new one.
-      exhausted = true
-      wrk.thread:stop()
-      number = past - 1
-    end
+    number = math.random(0, past - 1)
+  elseif number >= past then
+    -- There is no request left that is a new one.
+    exhausted = true
+    wrk.thread:stop()
+    number = past - 1
   end
-  number = string.format(digits, number)
-  return string.format(template, number, number, number)
+  number, fresh = string.format(digits, number), string.format("%012d", fresh)
+  local fill = function(place) return places[place] == "~" and fresh or number end
+  return string.format(template, fill(1), fill(2), fill(3))
 end
 
 function response(status)

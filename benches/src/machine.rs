@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::report::Table;
 use crate::statistics::median;
+use crate::table::Table;
 
 /// Describes the machine, and the disk that `folder` is on.
 pub(crate) fn describe(root: &Path, folder: &Path, with_spin: bool) -> Result<Table> {
@@ -50,6 +50,10 @@ pub(crate) fn describe(root: &Path, folder: &Path, with_spin: bool) -> Result<Ta
     if with_spin {
         enter("Spin", first_line(Command::new("spin").arg("--version"))?);
     }
+    enter(
+        "Redis",
+        first_line(Command::new("redis-server").arg("--version"))?,
+    );
     let python = root.join("target/venv-seed/bin/python");
     let gunicorn = root.join("target/venv-seed/bin/gunicorn");
     enter(
@@ -109,6 +113,6 @@ fn first_line(command: &mut Command) -> Result<String> {
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     // `wrk` says what it is on its way to saying how it is used.
     let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }

@@ -1,52 +1,17 @@
-//! What is measured: the loads, the subjects that take them, and the goals.
+//! What is measured: who takes which load with how many connections.
 
-/// How often it is measured.
-pub(crate) const ROUNDS: u32 = 5;
+use crate::load::{Changes, Load};
+use crate::subject::{Backend, Contender, Host, Platform, Program, Stock, Subject, World};
+
 /// How many connections a load has open.
 pub(crate) const CONNECTIONS: [usize; 3] = [1, 32, 256];
-/// How many users the usual store has.
-pub(crate) const THOUSAND: u32 = 1_000;
-/// How many users the large store has.
-pub(crate) const MILLION: u32 = 1_000_000;
-/// Who is measured with the large store.
-pub(crate) const LARGE: [Subject; 2] = [Subject::Functions, Subject::Native];
-/// How many users can be promoted, each once, before a server has to be started anew.
-pub(crate) const UNPROMOTED: u32 = 100_000;
 
-/// A kind of request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Load {
-    Hit,
-    Miss,
-    NotModified,
-    Create,
-    AwardHot,
-    AwardSpread,
-    PromoteNoop,
-    PromoteChange,
-}
-
-/// Who answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Subject {
-    /// The functions on the embedded host.
-    Functions,
-    /// The functions on Spin.
-    OnSpin,
-    /// Components on the embedded host that make the functions' key-value calls.
-    Floor,
-    /// A component on the embedded host that makes one `set`.
-    OneSet,
-    Native,
-    NativeGrouped,
-    Seed,
-}
-
-/// A subject with a store of so many users.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Contender {
-    pub(crate) subject: Subject,
-    pub(crate) users: u32,
+/// Measurements that are compared with each other, so they are made one right after the other.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) loads: Vec<Load>,
+    pub(crate) connections: &'static [usize],
+    pub(crate) contenders: Vec<Contender>,
 }
 
 /// One number to be measured in each round.
@@ -57,222 +22,141 @@ pub(crate) struct Case {
     pub(crate) contender: Contender,
 }
 
-/// A request of which only a number changes; `{}` stands for it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) method: &'static str,
-    pub(crate) path: &'static str,
-    pub(crate) header: Option<&'static str>,
-    pub(crate) body: &'static str,
-    /// The one status that answers may have.
-    pub(crate) status: u16,
+impl Group {
+    /// Its cases, in the order that they are measured in.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = Case> {
+        self.connections.iter().flat_map(move |&connections| {
+            self.loads.iter().flat_map(move |&load| {
+                let contenders = self.contenders.iter();
+                contenders.map(move |&contender| Case {
+                    load,
+                    connections,
+                    contender,
+                })
+            })
+        })
+    }
 }
 
-/// How the numbers go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    /// Any below this, again and again.
-    Random(u32),
-    /// Each once, as far as this.
-    Each(u64),
+/// All groups. `main` is Spin where there is one, else the embedded host.
+pub(crate) fn groups(main: Host) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for load in Load::COMPARED {
+        if main == Host::Spin {
+            let platforms = Platform::main(Host::Spin).into_iter();
+            groups.extend(platforms.map(|platform| on_spin(load, platform)));
+        }
+        groups.extend(on_the_embedded_host(load, main));
+    }
+    let long = Platform::main(main).into_iter();
+    for platform in long.filter(|platform| platform.world == World::Wasip2) {
+        groups.push(Group {
+            loads: [Load::AwardOne, Load::ReadOne, Load::History]
+                .into_iter()
+                .flat_map(|load| [load(Changes::Few), load(Changes::Many)])
+                .collect(),
+            connections: &[1],
+            contenders: vec![platform.with(Program::Functions, Stock::Long)],
+        });
+    }
+    groups
 }
 
-impl Load {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Hit,
-        Self::Miss,
-        Self::NotModified,
-        Self::Create,
-        Self::AwardHot,
-        Self::AwardSpread,
-        Self::PromoteNoop,
-        Self::PromoteChange,
+fn on_spin(load: Load, platform: Platform) -> Group {
+    // Other platforms than the default one are measured in full where it matters most.
+    let is_full = platform.is_default() || matches!(load, Load::Hit | Load::Create | Load::Award);
+    Group {
+        loads: vec![load],
+        connections: if is_full { &CONNECTIONS } else { &[32] },
+        contenders: components(load, platform, Host::Spin),
+    }
+}
+
+/// Both worlds beside each other, the native server and the seed. Beside Spin only what is to be shown of it.
+fn on_the_embedded_host(load: Load, main: Host) -> Option<Group> {
+    use Load::{Award, AwardOne, Create, Hit};
+    let is_native = matches!(load, Hit | Create | Award | AwardOne(_));
+    if main == Host::Spin && !is_native {
+        return None;
+    }
+    let platforms = Platform::main(Host::Embedded).into_iter();
+    let mut contenders: Vec<_> = platforms
+        .flat_map(|platform| components(load, platform, main))
+        .collect();
+    let with = |subject, stock| Contender { subject, stock };
+    if is_native {
+        contenders.push(with(Subject::Native, load.stock()));
+    }
+    if load == Hit {
+        contenders.push(with(Subject::Native, Stock::Million));
+        contenders.push(with(Subject::Seed, Stock::Thousand));
+    }
+    Some(Group {
+        loads: vec![load],
+        connections: if main == Host::Spin { &[32] } else { &CONNECTIONS },
+        contenders,
+    })
+}
+
+/// The functions and the floor on one platform, and what else is measured of it on the main host.
+fn components(load: Load, platform: Platform, main: Host) -> Vec<Contender> {
+    let stock = load.stock();
+    let mut contenders = vec![
+        platform.with(Program::Functions, stock),
+        platform.with(Program::Floor, stock),
     ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "GET hit",
-            Self::Miss => "GET miss",
-            Self::NotModified => "GET 304",
-            Self::Create => "create",
-            Self::AwardHot => "award, one user",
-            Self::AwardSpread => "award, any user",
-            Self::PromoteNoop => "promote, no change",
-            Self::PromoteChange => "promote, change",
-        }
+    if load == Load::Award && platform.host == main {
+        contenders.push(platform.with(Program::Publishing, stock));
     }
-
-    /// Who takes this load with so many connections. Spin and the large store are there to be compared, at one point
-    /// each.
-    pub(crate) fn contenders(self, connections: usize, with_spin: bool) -> Vec<Contender> {
-        use Subject::{Floor, Functions, Native, NativeGrouped, OnSpin, OneSet, Seed};
-        let subjects: &[Subject] = match self {
-            // The seed writes whether or not a promotion changes anything.
-            Self::Hit | Self::Miss | Self::PromoteNoop => &[Functions, Floor, Native, Seed],
-            Self::NotModified | Self::AwardHot | Self::AwardSpread | Self::PromoteChange => {
-                &[Functions, Floor, Native]
-            }
-            Self::Create => &[Functions, Floor, OneSet, Native, NativeGrouped, Seed],
-        };
-        let users = if self == Self::PromoteChange {
-            UNPROMOTED
-        } else {
-            THOUSAND
-        };
-        let mut contenders: Vec<_> = subjects
-            .iter()
-            .map(|&subject| Contender { subject, users })
-            .collect();
-        if connections == 32 {
-            if with_spin {
-                contenders.push(Contender {
-                    subject: OnSpin,
-                    users,
-                });
-            }
-            if matches!(self, Self::Hit | Self::Create) {
-                contenders.extend(LARGE.map(|subject| Contender {
-                    subject,
-                    users: MILLION,
-                }));
-            }
-        }
-        contenders
+    let is_counted = platform.world == World::Wasip2 && (platform.host == main || platform.is_default());
+    if is_counted && matches!(load, Load::Hit | Load::List) {
+        contenders.push(platform.with(Program::Functions, Stock::Million));
     }
-
-    /// The numbers of connections that it is measured with in a round, the first being 0: all of them three times, and
-    /// twice more what a goal hangs on.
-    pub(crate) fn connections(self, round: u32) -> &'static [usize] {
-        match (round, self) {
-            (..3, _) => &CONNECTIONS,
-            (_, Self::Hit) => &[32],
-            (_, Self::Create) => &[32, 256],
-            _ => &[],
-        }
-    }
-
-    /// For how many seconds it is measured: longer where a request may have to wait long.
-    pub(crate) fn seconds(self, connections: usize) -> u32 {
-        if self == Self::AwardHot && connections > 1 {
-            2
-        } else {
-            1
-        }
-    }
-
-    pub(crate) fn request(self, subject: Subject) -> Request {
-        let floor = |method, path, status| Request {
-            method,
-            path,
-            header: None,
-            body: "",
-            status,
-        };
-        if subject == Subject::OneSet {
-            return floor("POST", "/set/new{}", 200);
-        }
-        let is_floor = subject == Subject::Floor;
-        match self {
-            Self::Hit | Self::NotModified if is_floor => floor("GET", "/get/user{}", 200),
-            Self::Miss if is_floor => floor("GET", "/get/nobody{}", 404),
-            Self::Create if is_floor => floor("POST", "/create/new{}", 200),
-            Self::AwardHot if is_floor => floor("POST", "/update/hot", 200),
-            Self::AwardSpread if is_floor => floor("POST", "/update/user{}", 200),
-            Self::PromoteNoop if is_floor => floor("PUT", "/look/user{}", 200),
-            Self::PromoteChange if is_floor => floor("PUT", "/update/user{}", 200),
-            Self::Hit => floor("GET", "/user/user{}", 200),
-            Self::Miss => floor("GET", "/user/nobody{}", 404),
-            Self::NotModified => Request {
-                header: Some("if-none-match: \"2-000000{}\""),
-                ..floor("GET", "/user/user{}", 304)
-            },
-            Self::Create => Request {
-                header: Some(JSON),
-                body: r#"{"username":"new{}","email":"new{}@example.com"}"#,
-                ..floor("POST", "/user", 201)
-            },
-            Self::AwardHot => award("/user/points/hot"),
-            Self::AwardSpread => award("/user/points/user{}"),
-            Self::PromoteNoop | Self::PromoteChange => floor("PUT", "/user/promote/user{}", 200),
-        }
-    }
-
-    /// How many digits the numbers have.
-    pub(crate) fn digits(self) -> usize {
-        if self == Self::Create { 12 } else { 6 }
-    }
-
-    pub(crate) fn numbers(self, contender: Contender) -> Numbers {
-        match self {
-            Self::Create => Numbers::Each(u64::MAX),
-            Self::PromoteChange => Numbers::Each(contender.users.into()),
-            _ => Numbers::Random(contender.users),
-        }
-    }
+    contenders
 }
 
-const JSON: &str = "content-type: application/json";
-
-fn award(path: &'static str) -> Request {
-    Request {
-        method: "POST",
-        path,
-        header: Some(JSON),
-        body: r#"{"points":1}"#,
-        status: 200,
-    }
-}
-
-impl Subject {
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Functions,
-        Self::OnSpin,
-        Self::Floor,
-        Self::OneSet,
-        Self::Native,
-        Self::NativeGrouped,
-        Self::Seed,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Functions => "functions",
-            Self::OnSpin => "functions on Spin",
-            Self::Floor => "floor",
-            Self::OneSet => "floor: one `set`",
-            Self::Native => "native",
-            Self::NativeGrouped => "native, group commit",
-            Self::Seed => "seed",
-        }
-    }
-}
-
-impl Contender {
-    pub(crate) fn name(self) -> String {
-        let name = self.subject.name();
-        if self.users == MILLION {
-            format!("{name}, 1 million users")
-        } else {
-            name.to_owned()
-        }
-    }
+/// Whose memory is looked at after a minute of these loads with 256 connections.
+pub(crate) fn memory(main: Host) -> (Vec<Platform>, [Load; 3]) {
+    let platforms = Platform::of(Host::Embedded).into_iter().chain(Platform::of(main));
+    let mut platforms: Vec<_> = platforms
+        .filter(|platform| platform.backend == Backend::Sqlite)
+        .collect();
+    platforms.dedup();
+    platforms.sort_unstable();
+    platforms.dedup();
+    (platforms, [Load::Hit, Load::Create, Load::Award])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
-    fn every_subject_is_compared_with_the_functions_under_the_same_load() {
-        for load in Load::ALL {
-            for connections in CONNECTIONS {
-                let contenders = load.contenders(connections, true);
-                assert_eq!(contenders[0].subject, Subject::Functions);
-                assert!(contenders.iter().all(|one| {
-                    contenders
-                        .iter()
-                        .any(|other| other.subject == Subject::Functions && other.users == one.users)
-                }));
+    fn every_case_is_measured_once_a_round() {
+        for host in [Host::Spin, Host::Embedded] {
+            let cases: Vec<_> = groups(host).iter().flat_map(Group::cases).collect();
+            let unique: BTreeSet<_> = cases.iter().copied().collect();
+            assert_eq!(unique.len(), cases.len());
+        }
+    }
+
+    #[test]
+    fn spin_is_measured_in_both_worlds_on_both_stores_under_every_load() {
+        let groups = groups(Host::Spin);
+        for platform in Platform::of(Host::Spin) {
+            for load in Load::COMPARED {
+                for program in [Program::Functions, Program::Floor] {
+                    let case = Case {
+                        load,
+                        connections: 32,
+                        contender: platform.with(program, load.stock()),
+                    };
+                    assert!(
+                        groups.iter().flat_map(Group::cases).any(|one| one == case),
+                        "{case:?}"
+                    );
+                }
             }
         }
     }

@@ -1,265 +1,283 @@
-//! The tables, and their places in `docs/BENCHMARKS.md`.
+//! What a run has to say.
 
-use std::fmt::{Display, Formatter};
-
-use anyhow::{Context, Result};
-
-use crate::goals::{Bound, GOALS};
-use crate::plan::{CONNECTIONS, Case, Contender, LARGE, Load, MILLION, Subject, THOUSAND};
+use crate::document::Block;
+use crate::goals::{self, Bound};
+use crate::load::{Changes, Load};
+use crate::plan::{CONNECTIONS, Case};
 use crate::results::{Results, Start};
-use crate::statistics::{Ratio, median};
-
-/// A table, as Markdown has it; the first column is text, the others are numbers.
-#[derive(Debug)]
-pub(crate) struct Table(Vec<Vec<String>>);
-
-impl Table {
-    pub(crate) fn new(heads: &[&str]) -> Self {
-        let mut table = Self(Vec::new());
-        table.row(heads);
-        table
-    }
-
-    pub(crate) fn row(&mut self, cells: &[&str]) {
-        self.0.push(cells.iter().map(|cell| (*cell).to_owned()).collect());
-    }
-}
-
-impl Display for Table {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        let columns = self.0.first().map_or(0, Vec::len);
-        let width = |column: usize| {
-            let cells = self.0.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(3)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        for (number, row) in self.0.iter().enumerate() {
-            for (cell, width) in row.iter().zip(&widths) {
-                write!(formatter, "| {cell:width$} ")?;
-            }
-            writeln!(formatter, "|")?;
-            if number == 0 {
-                for width in &widths {
-                    write!(formatter, "|-{:-<width$}-", "")?;
-                }
-                writeln!(formatter, "|")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A part of the document that a run makes.
-pub(crate) struct Block {
-    /// Stands in the marks around it.
-    pub(crate) name: &'static str,
-    pub(crate) text: String,
-}
+use crate::statistics::median;
+use crate::subject::{Backend, Contender, Host, Platform, Program, Stock, Subject, World};
+use crate::table::{Table, quotient, shortest, significant, thousands};
+use crate::wrk::Measured;
 
 /// Everything that a run has to say, in the order of the document.
-pub(crate) fn blocks(results: &Results, machine: &Table) -> Vec<Block> {
+pub(crate) fn blocks(results: &Results, main: Host, machine: &Table) -> Vec<Block> {
     let block = |name, text: String| Block { name, text };
-    let tables =
-        Load::ALL.map(|load| format!("### {}\n\n{}", capitalized(load.name()), loads(results, load)));
+    let spin = if main == Host::Spin {
+        platforms(results, Host::Spin)
+    } else {
+        "Spin was not on `PATH` in this run, so the embedded host was measured in its place.\n".to_owned()
+    };
     vec![
-        block("machine", machine.to_string()),
-        block("goals", goals(results).to_string()),
-        block("loads", tables.join("\n")),
-        block("large", large(results).to_string()),
+        block("spin", spin),
+        block("goals", goals(results, main).to_string()),
+        block("embedded", platforms(results, Host::Embedded)),
+        block("others", others(results).to_string()),
+        block("growth", growth(results, main).to_string()),
         block("starts", starts(results).to_string()),
         block("memory", memory(results).to_string()),
         block("sizes", sizes(results).to_string()),
+        block("machine", machine.to_string()),
     ]
 }
 
-/// Puts the blocks between their marks.
-pub(crate) fn place(document: &str, blocks: &[Block]) -> Result<String> {
-    blocks.iter().try_fold(document.to_owned(), |document, block| {
-        let (begin, end) = (
-            format!("<!-- {}: made by cargo xtask bench --write -->\n", block.name),
-            format!("<!-- end of {} -->", block.name),
-        );
-        let (before, rest) = document
-            .split_once(&begin)
-            .with_context(|| format!("docs/BENCHMARKS.md has no line {}", begin.trim()))?;
-        let (_, after) = rest
-            .split_once(&end)
-            .with_context(|| format!("docs/BENCHMARKS.md has no line {end}"))?;
-        Ok(format!("{before}{begin}\n{}\n{end}{after}", block.text))
-    })
+fn throughput(measured: &Measured) -> f64 {
+    measured.throughput
 }
 
-fn capitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + characters.as_str()
+/// A table for each platform of a host.
+fn platforms(results: &Results, host: Host) -> String {
+    let section = |platform: Platform| {
+        let table = platform_table(results, platform);
+        let default = if platform.is_default() {
+            " (the default)"
+        } else {
+            ""
+        };
+        format!("### {}, {}{default}\n\n{table}", platform.world, platform.backend)
+    };
+    let sections: Vec<_> = Platform::main(host).into_iter().map(section).collect();
+    sections.join("\n")
 }
 
-/// What one load showed, with every subject beside the functions of the same rounds.
-fn loads(results: &Results, load: Load) -> Table {
+/// Every load on one platform, with the floor of the same rounds.
+fn platform_table(results: &Results, platform: Platform) -> Table {
     let mut table = Table::new(&[
+        "load",
         "connections",
-        "subject",
         "answers/s",
         "p50, ms",
         "p99, ms",
         "p99.9, ms",
-        "functions ÷ this",
+        "503",
+        "floor, answers/s",
+        "floor, p50, ms",
+        "functions ÷ floor",
     ]);
-    for connections in CONNECTIONS {
-        for contender in load.contenders(connections, true) {
-            if contender.users == MILLION {
-                continue;
+    for load in Load::COMPARED {
+        for connections in CONNECTIONS {
+            for (program, name) in [(Program::Functions, ""), (Program::Publishing, ", events on")] {
+                let case = |program| Case {
+                    load,
+                    connections,
+                    contender: platform.with(program, load.stock()),
+                };
+                let (functions, floor) = (case(program), case(Program::Floor));
+                let of = |case, value: fn(&Measured) -> f64| results.median(case, value);
+                let Some(answers) = of(functions, throughput) else {
+                    continue;
+                };
+                let milliseconds =
+                    |case, value: fn(&Measured) -> f64| of(case, value).map_or_else(String::new, significant);
+                let floor_answers = of(floor, throughput).map_or_else(String::new, thousands);
+                table.row(&[
+                    &format!("{}{name}", load.name()),
+                    &connections.to_string(),
+                    &thousands(answers),
+                    &milliseconds(functions, |measured| measured.p50),
+                    &milliseconds(functions, |measured| measured.p99),
+                    &milliseconds(functions, |measured| measured.p999),
+                    &thousands(of(functions, |measured| measured.refused).unwrap_or_default()),
+                    &floor_answers,
+                    &milliseconds(floor, |measured| measured.p50),
+                    &quotient(results.ratio(functions, floor, throughput)),
+                ]);
             }
-            let case = Case {
-                load,
-                connections,
-                contender,
-            };
-            let functions = Case {
-                contender: Contender {
-                    subject: Subject::Functions,
-                    ..contender
-                },
-                ..case
-            };
-            let Some([throughput, p50, p99, p999]) = results.medians(case) else {
-                continue;
-            };
-            table.row(&[
-                &connections.to_string(),
-                contender.subject.name(),
-                &thousands(throughput),
-                &significant(p50),
-                &significant(p99),
-                &significant(p999),
-                &quotient(results.ratio(functions, case)),
-            ]);
         }
     }
     table
 }
 
-/// The large store beside the usual one.
-fn large(results: &Results) -> Table {
+/// The native server and the seed beside the functions on the embedded host.
+fn others(results: &Results) -> Table {
     let mut table = Table::new(&[
-        "32 connections",
+        "load",
+        "connections",
         "subject",
-        "1 thousand users, answers/s",
-        "1 million users, answers/s",
-        "million ÷ thousand",
+        "answers/s",
+        "p50, ms",
+        "p99, ms",
+        "functions, WASI 0.2 ÷ this",
+        "functions, WASI 0.3 ÷ this",
     ]);
-    for load in [Load::Hit, Load::Create] {
-        for subject in LARGE {
-            let case = |users| Case {
-                load,
-                connections: 32,
-                contender: Contender { subject, users },
-            };
-            let (small, large) = (case(THOUSAND), case(MILLION));
-            if let (Some([few, ..]), Some([many, ..]), Some(ratio)) = (
-                results.medians(small),
-                results.medians(large),
-                results.ratio(large, small),
-            ) {
+    for load in Load::COMPARED {
+        for connections in CONNECTIONS {
+            for subject in [Subject::Native, Subject::Seed] {
+                let case = |contender| Case {
+                    load,
+                    connections,
+                    contender,
+                };
+                let stock = load.stock();
+                let this = case(Contender { subject, stock });
+                let of = |value: fn(&Measured) -> f64| results.median(this, value);
+                let Some(answers) = of(throughput) else { continue };
+                let functions = |world| {
+                    let platform = Platform {
+                        host: Host::Embedded,
+                        world,
+                        backend: Backend::Sqlite,
+                    };
+                    let functions = case(platform.with(Program::Functions, stock));
+                    quotient(results.ratio(functions, this, throughput))
+                };
                 table.row(&[
                     load.name(),
-                    subject.name(),
-                    &thousands(few),
-                    &thousands(many),
-                    &quotient(Some(ratio)),
+                    &connections.to_string(),
+                    &subject.to_string(),
+                    &thousands(answers),
+                    &of(|measured| measured.p50).map_or_else(String::new, significant),
+                    &of(|measured| measured.p99).map_or_else(String::new, significant),
+                    &functions(World::Wasip2),
+                    &functions(World::Wasip3),
                 ]);
             }
+        }
+    }
+    table
+}
+
+/// A million users beside a thousand, and 100,000 changes of a user beside 150.
+fn growth(results: &Results, main: Host) -> Table {
+    let mut table = Table::new(&[
+        "what",
+        "connections",
+        "subject",
+        "few, answers/s",
+        "many, answers/s",
+        "many ÷ few",
+    ]);
+    let mut compare = |what: &str, few: Case, many: Case| {
+        let of = |case| results.median(case, throughput);
+        if let (Some(few_answers), Some(many_answers)) = (of(few), of(many)) {
+            table.row(&[
+                what,
+                &few.connections.to_string(),
+                &few.contender.subject.to_string(),
+                &thousands(few_answers),
+                &thousands(many_answers),
+                &quotient(results.ratio(many, few, throughput)),
+            ]);
+        }
+    };
+    let mut platforms = Platform::main(main);
+    platforms.extend(Platform::of(Host::Embedded).into_iter().take(1));
+    let functions = platforms
+        .iter()
+        .map(|platform| Subject::Components(*platform, Program::Functions));
+    let subjects: Vec<_> = functions.chain([Subject::Native]).collect();
+    for load in [Load::Hit, Load::List] {
+        for connections in CONNECTIONS {
+            for &subject in &subjects {
+                let [few, many] = [Stock::Thousand, Stock::Million].map(|stock| Case {
+                    load,
+                    connections,
+                    contender: Contender { subject, stock },
+                });
+                compare(
+                    &format!("{}: 1 thousand, 1 million users", load.name()),
+                    few,
+                    many,
+                );
+            }
+        }
+    }
+    for load in [Load::AwardOne, Load::ReadOne, Load::History] {
+        for platform in Platform::main(main) {
+            let [few, many] = [Changes::Few, Changes::Many].map(|changes| Case {
+                load: load(changes),
+                connections: 1,
+                contender: platform.with(Program::Functions, Stock::Long),
+            });
+            let name = load(Changes::Few).name();
+            let name = name.split(", ").next().unwrap_or(name);
+            compare(&format!("{name}: 150, 100,000 changes"), few, many);
         }
     }
     table
 }
 
 fn starts(results: &Results) -> Table {
-    let mut table = Table::new(&["subject", "compile cache", "s", "functions, warm ÷ this"]);
-    let warm = results.starts.get(&(Subject::Functions, Start::Warm));
-    for ((subject, start), times) in &results.starts {
-        let (Some(median), Some(ratio)) = (
-            median(times.iter().copied()),
-            warm.and_then(|warm| Ratio::of(warm, times)),
-        ) else {
-            continue;
-        };
+    let mut table = Table::new(&["host", "compile cache", "s"]);
+    for ((host, start), times) in &results.starts {
         let cache = match start {
             Start::Cold => "cold",
             Start::Warm => "warm",
-            Start::Plain => "none",
         };
-        table.row(&[
-            subject.name(),
-            cache,
-            &format!("{median:.3}"),
-            &quotient(Some(ratio)),
-        ]);
-    }
-    table
-}
-
-/// The memory that each server has needed at most, after its last measurement of a load.
-fn memory(results: &Results) -> Table {
-    let mut table = Table::new(&["load", "users", "subject", "peak, MiB", "functions ÷ this"]);
-    for load in [Load::Hit, Load::Create] {
-        for users in [THOUSAND, MILLION] {
-            let functions = results.memory.get(&(
-                load,
-                Contender {
-                    subject: Subject::Functions,
-                    users,
-                },
-            ));
-            for subject in Subject::ALL {
-                let peaks = results.memory.get(&(load, Contender { subject, users }));
-                let (Some(peaks), Some(functions)) = (peaks, functions) else {
-                    continue;
-                };
-                let (Some(peak), Some(ratio)) = (median(peaks.iter().copied()), Ratio::of(functions, peaks))
-                else {
-                    continue;
-                };
-                table.row(&[
-                    load.name(),
-                    &thousands(users.into()),
-                    subject.name(),
-                    &format!("{:.0}", peak / 1024.0),
-                    &quotient(Some(ratio)),
-                ]);
-            }
+        if let Some(median) = median(times.iter().copied()) {
+            table.row(&[&host.to_string(), cache, &format!("{median:.3}")]);
         }
     }
     table
 }
 
+fn memory(results: &Results) -> Table {
+    let mut table = Table::new(&["platform", "peak, MiB"]);
+    for (platform, mebibytes) in &results.memory {
+        table.row(&[&platform.to_string(), &format!("{mebibytes:.0}")]);
+    }
+    table
+}
+
 fn sizes(results: &Results) -> Table {
-    let mut table = Table::new(&["component", "bytes", "÷ floor"]);
-    let floor = ("floor: one `get`", results.floor_size);
-    let functions = results.sizes.iter().map(|(name, bytes)| (name.as_str(), *bytes));
-    for (name, bytes) in functions.chain([floor]) {
-        let ratio = Ratio::of(&[bytes.into()], &[floor.1.into()]);
-        table.row(&[name, &thousands(bytes.into()), &quotient(ratio)]);
+    let mut table = Table::new(&[
+        "component",
+        "WASI 0.2, bytes",
+        "÷ floor",
+        "WASI 0.3, bytes",
+        "÷ floor",
+    ]);
+    let Some(sizes) = results.sizes.get(&World::Wasip2) else {
+        return table;
+    };
+    for name in sizes.functions.keys().map(Some).chain([None]) {
+        let cells = results.sizes.values().flat_map(|sizes| {
+            let bytes = name.map_or(Some(sizes.floor), |name| sizes.functions.get(name).copied());
+            bytes.map_or_else(Default::default, |bytes| {
+                let ratio = f64::from(bytes) / f64::from(sizes.floor);
+                [thousands(bytes.into()), format!("{ratio:.2}")]
+            })
+        });
+        let name = name.map_or("floor: one `get`", String::as_str);
+        let row: Vec<_> = [name.to_owned()].into_iter().chain(cells).collect();
+        table.row(&row.iter().map(String::as_str).collect::<Vec<_>>());
     }
     table
 }
 
 /// What has to be shown, and whether it is.
-fn goals(results: &Results) -> Table {
-    let mut table = Table::new(&["what", "measured", "lowest to highest of a round", "goal", ""]);
-    for goal in GOALS {
+fn goals(results: &Results, main: Host) -> Table {
+    let mut table = Table::new(&[
+        "what",
+        "where",
+        "measured",
+        "lowest to highest of a round",
+        "goal",
+        "",
+    ]);
+    for goal in goals::goals(results, main) {
         let bound = match goal.bound {
-            Bound::AtLeast(least) => format!("≥ {least}"),
-            Bound::AtMost(most) => format!("≤ {most}"),
+            Bound::AtLeast(least) => format!("≥ {}", shortest(least)),
+            Bound::AtMost(most) => format!("≤ {}", shortest(most)),
         };
-        let Some(measured) = goal.measured(results) else {
-            table.row(&[goal.what, "not measured", "", &bound, "missed"]);
+        let Some(measured) = goal.measured else {
+            table.row(&[&goal.what, &goal.place, "not measured", "", &bound, "missed"]);
             continue;
         };
         let is_met = goal.bound.is_met(measured.median);
         table.row(&[
-            goal.what,
+            &goal.what,
+            &goal.place,
             &format!("{:.2}", measured.median),
             &format!("{:.2} to {:.2}", measured.lowest, measured.highest),
             &bound,
@@ -267,77 +285,4 @@ fn goals(results: &Results) -> Table {
         ]);
     }
     table
-}
-
-fn quotient(ratio: Option<Ratio>) -> String {
-    ratio.map_or_else(String::new, |ratio| format!("{:.2}", ratio.median))
-}
-
-/// A number with a comma before every three digits.
-fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut grouped = String::new();
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A number with three digits that tell something, or more before the point.
-fn significant(number: f64) -> String {
-    let decimals = match number {
-        ..1.0 => 3,
-        ..10.0 => 2,
-        ..100.0 => 1,
-        _ => 0,
-    };
-    format!("{number:.decimals$}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_to_be_read() {
-        assert_eq!(thousands(7.4), "7");
-        assert_eq!(thousands(999.6), "1,000");
-        assert_eq!(thousands(1_234_567.0), "1,234,567");
-        assert_eq!(significant(0.1234), "0.123");
-        assert_eq!(significant(1.234), "1.23");
-        assert_eq!(significant(12.34), "12.3");
-        assert_eq!(significant(1234.5), "1234");
-    }
-
-    #[test]
-    fn tables_are_markdown() {
-        let mut table = Table::new(&["a", "bb"]);
-        table.row(&["ä", "12345"]);
-        assert_eq!(
-            table.to_string(),
-            "| a   | bb    |\n|-----|-------|\n| ä   | 12345 |\n"
-        );
-    }
-
-    #[test]
-    fn blocks_are_replaced_and_nothing_else() {
-        let block = |text: &str| {
-            [Block {
-                name: "x",
-                text: text.to_owned(),
-            }]
-        };
-        let document =
-            "before\n<!-- x: made by cargo xtask bench --write -->\nold\n<!-- end of x -->\nafter\n";
-        let placed = place(document, &block("new\n")).unwrap();
-        assert_eq!(
-            placed,
-            "before\n<!-- x: made by cargo xtask bench --write -->\n\nnew\n\n<!-- end of x -->\nafter\n"
-        );
-        assert_eq!(place(&placed, &block("new\n")).unwrap(), placed);
-        assert!(place("no marks", &block("new\n")).is_err());
-    }
 }

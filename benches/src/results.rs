@@ -1,55 +1,93 @@
 //! Everything that a run has measured.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
-use crate::plan::{Case, Contender, Load, Subject};
+use anyhow::{Context, Result};
+
+use crate::plan::Case;
 use crate::statistics::{Ratio, median};
+use crate::subject::{Host, Platform, World};
 use crate::wrk::Measured;
 
-/// How a server was started.
+/// How a host was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Start {
     /// Nothing was compiled yet.
     Cold,
     /// The compiled components were in the cache.
     Warm,
-    /// There is nothing to compile.
-    Plain,
 }
 
-/// What was measured, one value for each round.
+/// The bytes of the components of a world.
+#[derive(Debug, Default)]
+pub(crate) struct Sizes {
+    pub(crate) functions: BTreeMap<String, u32>,
+    /// The component that makes one `get`.
+    pub(crate) floor: u32,
+}
+
+impl Sizes {
+    /// Looks at the components of two manifests: the functions' and the floor's.
+    pub(crate) fn read(functions: &Path, floor: &Path) -> Result<Self> {
+        let get = sizes(floor)?.remove("get");
+        Ok(Self {
+            functions: sizes(functions)?,
+            floor: get.context("the floor has no component that reads")?,
+        })
+    }
+}
+
+/// What was measured, one value for each round where it is measured in each.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     pub(crate) measured: BTreeMap<Case, Vec<Measured>>,
-    /// Seconds from the start of a process to its first answer.
-    pub(crate) starts: BTreeMap<(Subject, Start), Vec<f64>>,
-    /// The most memory of a server after all measurements of a load, in KiB.
-    pub(crate) memory: BTreeMap<(Load, Contender), Vec<f64>>,
-    /// The bytes of each function.
-    pub(crate) sizes: BTreeMap<String, u32>,
-    /// The bytes of the component that makes one `get`.
-    pub(crate) floor_size: u32,
+    /// Seconds from the start of a host with the functions of WASI 0.2 to its first answer.
+    pub(crate) starts: BTreeMap<(Host, Start), Vec<f64>>,
+    /// The most memory that a host with the functions had in a minute with 256 connections, in MiB.
+    pub(crate) memory: BTreeMap<Platform, f64>,
+    pub(crate) sizes: BTreeMap<World, Sizes>,
 }
 
 impl Results {
-    /// The medians of the throughput and of the three percentiles.
-    pub(crate) fn medians(&self, case: Case) -> Option<[f64; 4]> {
-        let rounds = self.measured.get(&case)?;
-        let of = |value: fn(&Measured) -> f64| median(rounds.iter().map(value));
-        Some([
-            of(|measured| measured.throughput)?,
-            of(|measured| measured.p50)?,
-            of(|measured| measured.p99)?,
-            of(|measured| measured.p999)?,
-        ])
+    /// The median of a value of a case.
+    pub(crate) fn median(&self, case: Case, value: fn(&Measured) -> f64) -> Option<f64> {
+        median(self.measured.get(&case)?.iter().map(value))
     }
 
-    /// How the throughput of one case relates to that of another.
-    pub(crate) fn ratio(&self, dividend: Case, divisor: Case) -> Option<Ratio> {
-        let throughputs = |case| -> Option<Vec<f64>> {
+    /// How a value of one case relates to that of another.
+    pub(crate) fn ratio(&self, dividend: Case, divisor: Case, value: fn(&Measured) -> f64) -> Option<Ratio> {
+        let values = |case| -> Option<Vec<f64>> {
             let rounds = self.measured.get(&case)?;
-            Some(rounds.iter().map(|measured| measured.throughput).collect())
+            Some(rounds.iter().map(value).collect())
         };
-        Ratio::of(&throughputs(dividend)?, &throughputs(divisor)?)
+        Ratio::of(&values(dividend)?, &values(divisor)?)
     }
+
+    /// A value of a case by itself, as the rounds showed it.
+    pub(crate) fn value(&self, case: Case, value: fn(&Measured) -> f64) -> Option<Ratio> {
+        let rounds = self.measured.get(&case)?;
+        let values: Vec<_> = rounds.iter().map(value).collect();
+        Ratio::of(&values, &vec![1.0; values.len()])
+    }
+}
+
+/// The bytes of each component of a manifest.
+fn sizes(manifest: &Path) -> Result<BTreeMap<String, u32>> {
+    let text = fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    let document: toml::Table = text
+        .parse()
+        .with_context(|| format!("{} is broken", manifest.display()))?;
+    let components = document.get("component").and_then(toml::Value::as_table);
+    let mut sizes = BTreeMap::new();
+    for (name, component) in components.context("there are no components")? {
+        let source = component.get("source").and_then(toml::Value::as_str);
+        let path = manifest.with_file_name(source.with_context(|| format!("{name} has no source"))?);
+        let bytes = fs::metadata(&path)
+            .with_context(|| format!("{} is missing: `cargo xtask bench` builds it", path.display()))?
+            .len();
+        sizes.insert(name.clone(), bytes.try_into()?);
+    }
+    Ok(sizes)
 }

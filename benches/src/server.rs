@@ -11,8 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use crate::plan::{Contender, Subject};
-use crate::store;
+use crate::receiver::Receiver;
+use crate::store::{self, State};
+use crate::subject::{Host, Program, Subject, World};
 
 /// How long a server may take to its first answer; the first time, the functions are compiled.
 const START: Duration = Duration::from_mins(2);
@@ -37,6 +38,8 @@ pub(crate) struct Surroundings {
     pub(crate) folder: PathBuf,
     /// The users that the seed starts with.
     pub(crate) seed: PathBuf,
+    /// Where events go.
+    pub(crate) receiver: Receiver,
 }
 
 /// A running server. It is killed when this is dropped.
@@ -50,30 +53,34 @@ pub(crate) struct Server {
 
 impl Surroundings {
     /// The command that starts a server on a free port.
-    fn command(&self, subject: Subject, state: &Path) -> Command {
-        let host = |program: PathBuf, manifest: &str| {
-            let mut command = Command::new(program);
-            if subject == Subject::OnSpin {
-                command.arg("up");
-            }
-            command.arg("--from").arg(self.root.join(manifest));
-            command.args(["--quiet", "--listen", "127.0.0.1:0"]);
-            // As `cargo xtask up` does.
-            command.args(["--max-instance-concurrent-reuse-count", "1"]);
-            command.arg("--state-dir").arg(state);
-            command
-        };
+    fn command(&self, subject: Subject, state: &State) -> Result<Command> {
         let built = |name| self.root.join("target/host").join(name);
-        match subject {
-            Subject::Functions => host(built("host"), "spin.toml"),
-            Subject::OnSpin => host("spin".into(), "spin.toml"),
-            Subject::Floor | Subject::OneSet => host(built("host"), "benches/floor/spin.toml"),
-            Subject::Native | Subject::NativeGrouped => {
-                let mut command = Command::new(built("native"));
-                command.arg(state.join(store::FILE));
-                if subject == Subject::NativeGrouped {
-                    command.arg("--group-commit");
+        Ok(match subject {
+            Subject::Components(platform, program) => {
+                let mut command = match platform.host {
+                    Host::Embedded => Command::new(built("host")),
+                    Host::Spin => {
+                        let mut spin = Command::new("spin");
+                        spin.arg("up");
+                        spin
+                    }
+                };
+                command
+                    .arg("--from")
+                    .arg(manifest(&self.root, &self.folder, program, platform.world)?)
+                    .args(["--quiet", "--listen", "127.0.0.1:0", "--state-dir"])
+                    .arg(&state.folder);
+                if let Some(file) = &state.runtime_config {
+                    command.arg("--runtime-config-file").arg(file);
                 }
+                if program == Program::Publishing {
+                    command.envs(self.receiver.variables());
+                }
+                command
+            }
+            Subject::Native => {
+                let mut command = Command::new(built("native"));
+                command.arg(state.folder.join(store::FILE));
                 command
             }
             Subject::Seed => {
@@ -87,22 +94,21 @@ impl Surroundings {
                     .current_dir(self.root.join("benches/seed"));
                 command
             }
-        }
+        })
     }
 
     /// Starts a server and waits for its first answer. `environment` is added to what it usually gets.
     pub(crate) fn start(
         &self,
-        contender: Contender,
-        state: &Path,
+        subject: Subject,
+        state: &State,
         environment: &[(&str, &str)],
     ) -> Result<Server> {
-        let name = contender.name();
-        let subject = contender.subject;
-        let mut command = self.command(subject, state);
+        let mut command = self.command(subject, state)?;
         for (variable, _) in std::env::vars_os() {
             let variable = variable.to_string_lossy();
-            if variable.starts_with("SPIN_") || variable == "RUST_LOG" {
+            // `RUST_BACKTRACE` costs Spin a third of its throughput.
+            if variable.starts_with("SPIN_") || variable.starts_with("RUST_") {
                 command.env_remove(&*variable);
             }
         }
@@ -116,12 +122,12 @@ impl Surroundings {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            // Spin and the seed serve in processes of their own, which are reached together.
+            // Spin and the seed serve in processes of their own, which are reached together. Ctrl-C does not reach them.
             .process_group(0);
         let since = Instant::now();
         let child = command
             .spawn()
-            .with_context(|| format!("cannot start {name} ({})", command.get_program().display()))?;
+            .with_context(|| format!("cannot start {subject} ({})", command.get_program().display()))?;
         let mut server = Server {
             child,
             log,
@@ -129,14 +135,33 @@ impl Surroundings {
             first_answer: Duration::ZERO,
         };
         let path = match subject {
-            Subject::Floor | Subject::OneSet => "/get/user000000",
+            Subject::Components(_, Program::Floor) => "/get/user000000",
             _ => "/user/user000000",
         };
         server
             .await_answer(path, since)
-            .with_context(|| format!("{name} does not answer; it printed:\n{}", server.output()))?;
+            .with_context(|| format!("{subject} does not answer; it printed:\n{}", server.output()))?;
         Ok(server)
     }
+}
+
+/// The manifest of a program for a world. That of the floor for WASI 0.3 is made of the one for WASI 0.2, in `folder`.
+pub(crate) fn manifest(root: &Path, folder: &Path, program: Program, world: World) -> Result<PathBuf> {
+    let floor = root.join("benches/floor/spin.toml");
+    Ok(match (program, world) {
+        (Program::Floor, World::Wasip2) => floor,
+        (Program::Floor, World::Wasip3) => {
+            let path = folder.join("floor-wasip3.toml");
+            let text =
+                fs::read_to_string(&floor).with_context(|| format!("cannot read {}", floor.display()))?;
+            let target = root.join("target/wasip3");
+            let sources = format!("source = \"{}/", target.display());
+            fs::write(&path, text.replace("source = \"../../target/", &sources))?;
+            path
+        }
+        (_, World::Wasip2) => root.join("spin.toml"),
+        (_, World::Wasip3) => root.join("spin-wasip3.toml"),
+    })
 }
 
 impl Server {

@@ -7,13 +7,18 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::plan::{Load, Numbers, Request};
+use crate::load::{Numbers, Request};
+
+/// The status of a request that is to be tried again.
+const TRY_AGAIN: u16 = 503;
 
 /// What one measurement showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measured {
-    /// Answers per second.
+    /// Answers per second, those left out that said to try again.
     pub(crate) throughput: f64,
+    /// How many answers said to try again.
+    pub(crate) refused: f64,
     /// Milliseconds that half of the answers took at most, 99 and 99.9 per cent.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
@@ -39,41 +44,48 @@ struct Outcome {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
     pub(crate) measured: Measured,
-    /// How many requests were answered.
+    /// How many requests were answered as asked for.
     pub(crate) answered: u64,
+    /// How many were to be tried again.
+    pub(crate) refused: u64,
     /// How many numbers were used up, where each is used once.
     pub(crate) used: u64,
 }
 
-/// Loads the server at `address` and fails unless every answer is the one that was asked for. Where numbers are used
-/// once they start at `first`.
-pub(crate) fn run(
-    script: &Path,
-    address: &str,
-    load: Load,
-    request: &Request,
-    (numbers, first): (Numbers, u64),
-    connections: usize,
-) -> Result<Run> {
+/// A server under a load.
+pub(crate) struct Target<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) request: &'a Request,
+    pub(crate) numbers: Numbers,
+    /// How many digits the numbers have.
+    pub(crate) digits: usize,
+    /// The first number that was never used.
+    pub(crate) first: u64,
+}
+
+/// Sends load to a server for some seconds over `connections` connections, by the script `load.lua`. Fails if an answer is neither the
+/// one that was asked for nor 503, which tells a client to try again.
+pub(crate) fn run(script: &Path, target: &Target, connections: usize, seconds: u32) -> Result<Run> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (order, first, past) = match numbers {
-        Numbers::Random(past) => ("random", 0, past.into()),
-        Numbers::Each(past) => ("each", first, past.min(999_999_999_999)),
+    let (order, past) = match target.numbers {
+        Numbers::Random(past) => ("random", past.into()),
+        Numbers::Each(past) => ("each", past.min(999_999_999_999)),
     };
-    let digits = load.digits().to_string();
+    let request = target.request;
     let mut wrk = Command::new("wrk");
     let threads = connections.min((cores / 2).max(1)).to_string();
     wrk.args(["--threads", &threads])
         .args(["--connections", &connections.to_string()])
-        .args(["--duration", &format!("{}s", load.seconds(connections))])
+        .args(["--duration", &format!("{seconds}s")])
         .args(["--timeout", "10s", "--script"])
         .arg(script);
     if let Some(header) = request.header {
         wrk.args(["--header", header]);
     }
-    wrk.arg(format!("http://{address}/"))
+    wrk.arg(format!("http://{}/", target.address))
         .args(["--", request.method, request.path, request.body, order])
-        .args([&first.to_string(), &past.to_string(), &digits, &threads]);
+        .args([target.first, past].map(|number| number.to_string()))
+        .args([&target.digits.to_string(), &threads]);
     let output = wrk.output().context("cannot run wrk")?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(
@@ -99,8 +111,10 @@ impl Outcome {
             "all prepared users were used up after {} requests: prepare more of them",
             self.requests
         );
+        let counted = |status| self.statuses.get(&status).copied().unwrap_or_default();
+        let (answered, refused) = (counted(status), counted(TRY_AGAIN));
         ensure!(
-            self.requests > 0 && self.statuses == BTreeMap::from([(status, self.requests)]),
+            answered > 0 && answered + refused == self.requests,
             "{} answers were to have status {status}; by status there were {:?}",
             self.requests,
             self.statuses
@@ -113,12 +127,14 @@ impl Outcome {
         );
         Ok(Run {
             measured: Measured {
-                throughput: f64::from(self.requests) * 1e6 / f64::from(self.microseconds),
+                throughput: f64::from(answered) * 1e6 / f64::from(self.microseconds),
+                refused: refused.into(),
                 p50: f64::from(self.p50) / 1e3,
                 p99: f64::from(self.p99) / 1e3,
                 p999: f64::from(self.p999) / 1e3,
             },
-            answered: self.requests.into(),
+            answered: answered.into(),
+            refused: refused.into(),
             used: self.used,
         })
     }
@@ -144,6 +160,7 @@ mod tests {
         let run = trusted(PRINTED, 200).unwrap();
         let measured = Measured {
             throughput: 2000.0,
+            refused: 0.0,
             p50: 0.4,
             p99: 4.0,
             p999: 7.5,
@@ -152,11 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn answers_that_say_to_try_again_are_counted_apart() {
+        let run = trusted(
+            &PRINTED.replace(r#"{"200":3000}"#, r#"{"200":2400,"503":600}"#),
+            200,
+        )
+        .unwrap();
+        assert_eq!((run.answered, run.refused), (2400, 600));
+        assert!((run.measured.throughput - 1600.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn no_measurement_is_made_of_wrong_answers() {
         assert!(trusted("Running 1s test\n", 200).is_err());
         assert!(trusted(PRINTED, 201).is_err());
         for (from, to) in [
-            (r#"{"200":3000}"#, r#"{"200":2999,"503":1}"#),
+            (r#"{"200":3000}"#, r#"{"200":2999,"500":1}"#),
             (r#"{"200":3000}"#, r#"{"503":3000}"#),
             (r#""requests":3000"#, r#""requests":3001"#),
             (r#"{"200":3000},"#, "{},"),

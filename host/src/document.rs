@@ -1,10 +1,14 @@
-//! TOML files, read so that no key is ignored in silence and every fault is one line.
+//! Reads TOML files so that no key is silently ignored and every error fits on one line.
 
 use anyhow::{Result, anyhow};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
-/// Parses `text`, the content of `path`; a key that `T` does not have is an error.
+/// Parses `text`, the content of `path`.
+///
+/// # Errors
+///
+/// Returns an error with file, line and column if `text` is malformed, and with the key if `T` does not have it.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
     let explain = |error: toml::de::Error| {
         let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
@@ -16,7 +20,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
     let deserializer = toml::Deserializer::parse(text).map_err(explain)?;
     let mut unknown = None;
     let parsed = serde_ignored::deserialize(deserializer, |key| {
-        // An optional value shows up as a step of its own.
+        // An optional value adds a step `?` to the path of a key.
         unknown.get_or_insert(key.to_string().replace(".?", ""));
     })
     .map_err(explain)?;

@@ -1,12 +1,21 @@
-//! What the host tells a function about its request: an absolute URI and the `spin-*` headers.
+//! The absolute URI and the `spin-*` headers of the request that a function gets.
 
-use crate::routes::RouteMatch;
+use crate::{allowed_hosts::chained_component, routes::RouteDescription};
 use anyhow::{Context, Result, bail, ensure};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri, header,
     uri::{Authority, Scheme},
 };
 use std::net::SocketAddr;
+
+/// Removes headers that concern only the connection, and a `host` with which a client could pose as another component.
+pub(crate) fn strip_forbidden(headers: &mut HeaderMap) {
+    headers.remove(header::CONNECTION);
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if host.and_then(chained_component).is_some() {
+        headers.remove(header::HOST);
+    }
+}
 
 /// Makes the URI absolute: the authority is the one of the request line or that of `host`.
 pub(crate) fn make_absolute<B>(request: &mut Request<B>) -> Result<()> {
@@ -31,11 +40,15 @@ pub(crate) fn make_absolute<B>(request: &mut Request<B>) -> Result<()> {
     Ok(())
 }
 
-/// Sets the headers by which Spin describes a request. Whatever a client sent under their names goes.
-pub(crate) fn describe<T>(
+/// Sets the headers with which Spin describes a request, replacing any that the client sent.
+///
+/// # Errors
+///
+/// Returns an error if a header is not UTF-8, as Spin does.
+pub(crate) fn describe(
     headers: &mut HeaderMap,
     uri: &Uri,
-    route: &RouteMatch<'_, '_, T>,
+    route: &RouteDescription<'_>,
     client: SocketAddr,
 ) -> Result<()> {
     for (name, value) in &*headers {
@@ -49,17 +62,17 @@ pub(crate) fn describe<T>(
     });
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     for (name, value) in [
-        ("spin-path-info", route.wildcard()),
+        ("spin-path-info", route.wildcard.clone()),
         ("spin-full-url", format!("http://{host}{path}")),
-        ("spin-matched-route", route.absolute().to_owned()),
+        ("spin-matched-route", route.absolute.to_owned()),
         ("spin-base-path", "/".to_owned()),
-        ("spin-raw-component-route", route.raw().to_owned()),
+        ("spin-raw-component-route", route.raw.to_owned()),
         ("spin-component-route", route.raw_prefix().to_owned()),
         ("spin-client-addr", client.to_string()),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value)?);
     }
-    for (name, value) in route.named() {
+    for (name, value) in &route.named {
         let name = format!("spin-path-match-{}", name.to_ascii_lowercase().replace('_', "-"));
         headers.insert(HeaderName::try_from(name)?, HeaderValue::from_str(value)?);
     }
@@ -90,6 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn a_client_cannot_pass_for_a_component() {
+        let mut request = request("/user", Some("get-user.spin.internal"));
+        strip_forbidden(request.headers_mut());
+        assert!(make_absolute(&mut request).is_err());
+    }
+
+    #[test]
     fn the_hosts_headers_replace_the_clients() {
         let router = Router::new([("/user/:user_name".to_owned(), ())]).unwrap();
         let mut request = request("/user/john?x=1", Some("example.com"));
@@ -99,7 +119,8 @@ mod tests {
                 .append("spin-client-addr", spoofed.parse().unwrap());
         }
         let uri = request.uri().clone();
-        let route = router.find("/user/john").unwrap();
+        let found = router.find("/user/john").unwrap();
+        let route = found.describe();
         let client = "192.0.2.7:5000".parse().unwrap();
         describe(request.headers_mut(), &uri, &route, client).unwrap();
         for (name, expected) in [

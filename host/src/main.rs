@@ -1,11 +1,14 @@
-//! The embedded host: runs this project's `spin.toml` without a Spin installation, for local use and
-//! tests. It behaves like Spin 4.1; production runs on Spin itself.
+//! The embedded host: runs this project's `spin.toml` without a Spin installation, for local use and tests. It behaves like
+//! Spin 4.1; production runs on Spin itself.
 
-mod bindings;
+mod allowed_hosts;
 mod document;
+mod engine;
 mod function;
 mod headers;
+mod imports;
 mod manifest;
+mod outbound;
 mod routes;
 mod runtime_config;
 mod server;
@@ -14,8 +17,9 @@ mod store;
 mod variables;
 
 use crate::{
-    function::{Application, Compiler},
+    function::{Application, Compiler, Function},
     manifest::{Component, Manifest, Target, Trigger},
+    outbound::Network,
     routes::Router,
     runtime_config::RuntimeConfig,
     server::{Answer, Endpoint, StopSignals},
@@ -39,7 +43,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Much of what the host does for a request is small allocations.
+/// The host makes many small allocations for each request.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -53,13 +57,13 @@ struct Arguments {
     /// The address to listen on; port 0 picks a free one
     #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000")]
     listen: String,
-    /// Where data is kept [default: .spin beside the manifest]
+    /// The folder that keeps the data [default: .spin beside the manifest]
     #[arg(long)]
     state_dir: Option<PathBuf>,
     /// Which backend is behind each key-value store
     #[arg(long, env = "RUNTIME_CONFIG_FILE")]
     runtime_config_file: Option<PathBuf>,
-    /// The most requests that one instance of a function serves at a time
+    /// The maximum number of requests that one instance of a WASI 0.3 function serves at a time
     #[arg(long, default_value = "16")]
     max_instance_concurrent_reuse_count: NonZeroUsize,
     /// Do not show what components write to stdout and stderr
@@ -87,7 +91,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs what `RUST_LOG` asks for, as `level` or `target=level,…`; warnings by default.
+/// Logs to stderr what `RUST_LOG` selects, as `level` or `target=level,…`: by default warnings and errors.
 fn log_to_stderr() {
     let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
     let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
@@ -118,20 +122,24 @@ async fn run(arguments: Arguments) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {address}; choose another --listen address"))?;
     let stores = store::open(config, &state_dir, &manifest.components)?;
+    let address = listener.local_addr()?;
+    let network = Arc::new(Network::new(manifest.components.keys().cloned().collect()));
     let application = Application {
         stores: Arc::new(stores),
         defaults: Arc::new(manifest.variables),
+        network: Arc::clone(&network),
         quiet: arguments.quiet,
         concurrency: arguments.max_instance_concurrent_reuse_count.get(),
     };
     let router = prepare(manifest.components, manifest.triggers, &application)?;
+    network.serve(address, server::chain(routed(&router)));
     let stop = StopSignals::new()?;
-    announce(listener.local_addr()?, &router)?;
+    announce(address, &router)?;
     server::serve(listener, router, stop).await;
     Ok(())
 }
 
-/// Compiles the components and makes an endpoint of each trigger.
+/// Compiles the components and makes an endpoint for each trigger.
 fn prepare(
     components: BTreeMap<String, Component>,
     triggers: Vec<Trigger>,
@@ -143,7 +151,7 @@ fn prepare(
         let description = component.description.clone();
         let handler = compiler.load(&id, component, application);
         if let Err(error) = &handler {
-            // The other functions still answer.
+            // The other functions are still served.
             let error = format!("{error:#}").replace('\n', " ");
             tracing::error!("component {id}: {error}");
         }
@@ -169,7 +177,19 @@ fn prepare(
     }))
 }
 
-/// Prints what is served, in the words of `spin up`.
+/// The functions with a route. Others cannot be called, not even by functions.
+fn routed(router: &Router<Endpoint>) -> BTreeMap<String, Option<Function>> {
+    let endpoints = router.list().map(|(_, endpoint)| endpoint);
+    endpoints
+        .filter_map(|endpoint| match &endpoint.answer {
+            Answer::Function(function) => Some((endpoint.id.clone(), Some(function.clone()))),
+            Answer::Broken => Some((endpoint.id.clone(), None)),
+            Answer::Static(_) => None,
+        })
+        .collect()
+}
+
+/// Prints the routes, as `spin up` does.
 fn announce(address: SocketAddr, router: &Router<Endpoint>) -> Result<()> {
     let base = format!("http://{address}");
     let mut out = std::io::stdout().lock();
@@ -183,7 +203,7 @@ fn announce(address: SocketAddr, router: &Router<Endpoint>) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// The address that `listen` names, 127.0.0.1 first if it names several.
+/// Returns the address that `listen` names; if it names several, 127.0.0.1 if that is one of them.
 fn resolve(listen: &str) -> Result<SocketAddr> {
     let addresses: Vec<_> = listen
         .to_socket_addrs()

@@ -1,6 +1,6 @@
 //! Reads `spin.toml` (manifest version 2) and checks every reference in it.
 
-use crate::{document, variables::Template};
+use crate::{allowed_hosts::AllowedHosts, document, variables::Template};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::{
@@ -8,9 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// An application whose references all resolve.
+/// An application, all of whose references are valid.
 pub(crate) struct Manifest {
-    /// Application variables; `None` is one without a default, which the environment has to supply.
+    /// Application variables and their defaults. The environment must supply those without one.
     pub(crate) variables: BTreeMap<String, Option<String>>,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) components: BTreeMap<String, Component>,
@@ -43,6 +43,7 @@ pub(crate) struct Component {
     pub(crate) source: PathBuf,
     pub(crate) key_value_stores: BTreeSet<String>,
     pub(crate) variables: BTreeMap<String, Template>,
+    pub(crate) allowed_outbound_hosts: AllowedHosts,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +78,7 @@ struct VariableEntry {
     default: Option<String>,
     #[serde(default)]
     required: bool,
-    #[expect(dead_code, reason = "no value is ever logged, so secrecy changes nothing")]
+    #[expect(dead_code, reason = "values are never logged, secret or not")]
     secret: Option<bool>,
     #[expect(dead_code, reason = "for readers of the manifest")]
     description: Option<String>,
@@ -113,6 +114,11 @@ struct ComponentEntry {
 
 impl Manifest {
     /// Reads the manifest at `path`; component sources are relative to its directory.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file and the key if the file cannot be read, has a key that the embedded host does
+    /// not know, or refers to something that does not exist.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("{}: cannot read the manifest (--from names it)", path.display()))?;
@@ -192,10 +198,7 @@ impl Document {
 
 impl ComponentEntry {
     fn check(self, directory: &Path, declared: &BTreeMap<String, Option<String>>) -> Result<Component> {
-        ensure!(
-            self.allowed_outbound_hosts.is_empty(),
-            "key `allowed_outbound_hosts` that is not empty is not supported by the embedded host; use --host spin",
-        );
+        let allowed_outbound_hosts = AllowedHosts::parse(&self.allowed_outbound_hosts, declared)?;
         let variables = self
             .variables
             .into_iter()
@@ -211,6 +214,7 @@ impl ComponentEntry {
             source: directory.join(self.source),
             key_value_stores: self.key_value_stores,
             variables,
+            allowed_outbound_hosts,
         })
     }
 }
@@ -296,10 +300,6 @@ mod tests {
             error("[[trigger.http]]\nroute = '/x'\nstatic_response = { content = 'x' }"),
             "app/spin.toml: trigger.http.1.static_response: key `content` is not supported by the embedded host; use --host spin",
         );
-        assert_eq!(
-            error("allowed_outbound_hosts = ['https://example.com']"),
-            "app/spin.toml: component.create-user: key `allowed_outbound_hosts` that is not empty is not supported by the embedded host; use --host spin",
-        );
     }
 
     #[test]
@@ -326,6 +326,10 @@ mod tests {
             (
                 "[[trigger.http]]\nroute = '/x'",
                 "trigger.http \"/x\": needs either `component` or `static_response`",
+            ),
+            (
+                "allowed_outbound_hosts = ['https://example.com/path']",
+                "component.create-user: allowed_outbound_hosts: \"https://example.com/path\": must not have a path",
             ),
             (
                 "[component.create-user.variables]\nlimit = 'a {{ nothing }}'",

@@ -1,8 +1,8 @@
-//! Which trigger answers a path: Spin's rules, on Spin's router.
+//! Finds the trigger for a path by Spin's rules, with the router that Spin uses.
 
 use anyhow::{Result, anyhow};
 
-/// Paths under it belong to the host.
+/// The prefix of paths that the host itself answers.
 pub(crate) const WELL_KNOWN: &str = "/.well-known/spin/";
 
 /// The routes of an application, each with its target.
@@ -16,6 +16,18 @@ struct Route<T> {
     /// With a slash at the start and none at the end.
     absolute: String,
     target: T,
+}
+
+/// What the headers of a request tell about its route.
+pub(crate) struct RouteDescription<'a> {
+    /// What a wildcard matched, with the slashes around it.
+    pub(crate) wildcard: String,
+    /// The route with a slash at its start.
+    pub(crate) absolute: &'a str,
+    /// The route as written in the manifest.
+    pub(crate) raw: &'a str,
+    /// The segments that `:name` parts matched.
+    pub(crate) named: Vec<(&'a str, &'a str)>,
 }
 
 /// A path that found its route.
@@ -54,7 +66,7 @@ impl<T> Router<T> {
         Ok(Self { inner })
     }
 
-    /// The best match for `path`: exact before named before wildcard.
+    /// Returns the best match for `path`: exact segments before named ones, and wildcards last.
     pub(crate) fn find<'r, 'p>(&'r self, path: &'p str) -> Option<RouteMatch<'r, 'p, T>> {
         let found = self.inner.best_match(path)?;
         Some(RouteMatch {
@@ -64,7 +76,7 @@ impl<T> Router<T> {
         })
     }
 
-    /// Each route as Spin lists it at start, and its target.
+    /// Returns each route, as Spin lists it at start, with its target.
     pub(crate) fn list(&self) -> impl Iterator<Item = (String, &T)> {
         self.inner.iter().map(|(_, route)| {
             let pattern = &route.absolute;
@@ -82,33 +94,41 @@ impl<T> RouteMatch<'_, '_, T> {
         &self.route.target
     }
 
-    /// The route as written in the manifest.
-    pub(crate) fn raw(&self) -> &str {
-        &self.route.raw
+    /// What a function is told about the match.
+    pub(crate) fn describe(&self) -> RouteDescription<'_> {
+        RouteDescription {
+            wildcard: self.wildcard(),
+            absolute: &self.route.absolute,
+            raw: &self.route.raw,
+            named: self.captures.iter().collect(),
+        }
     }
 
-    pub(crate) fn absolute(&self) -> &str {
-        &self.route.absolute
-    }
-
-    /// The route as written in the manifest, without a wildcard at its end.
-    pub(crate) fn raw_prefix(&self) -> &str {
-        self.route.raw.strip_suffix("/...").unwrap_or(&self.route.raw)
-    }
-
-    /// The segments that `:name` parts matched.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.captures.iter()
-    }
-
-    /// What a wildcard matched, with the slashes around it that the router leaves out.
-    pub(crate) fn wildcard(&self) -> String {
+    /// What a wildcard matched, with the slashes that the router strips.
+    fn wildcard(&self) -> String {
         let Some(matched) = self.captures.wildcard() else {
             return String::new();
         };
         let start = if matched.is_empty() { "" } else { "/" };
         let end = if self.path.ends_with('/') { "/" } else { "" };
         format!("{start}{matched}{end}")
+    }
+}
+
+impl<'a> RouteDescription<'a> {
+    /// Describes a request from another component, which has no route.
+    pub(crate) fn chained(path: &str) -> Self {
+        Self {
+            wildcard: path.to_owned(),
+            absolute: "/...",
+            raw: "/...",
+            named: Vec::new(),
+        }
+    }
+
+    /// The route as written in the manifest, without a wildcard at its end.
+    pub(crate) fn raw_prefix(&self) -> &'a str {
+        self.raw.strip_suffix("/...").unwrap_or(self.raw)
     }
 }
 
@@ -148,7 +168,7 @@ mod tests {
     fn named_parts_and_wildcards_are_captured() {
         let router = router();
         let found = router.find("/user/john%20doe").unwrap();
-        assert_eq!(found.named().collect::<Vec<_>>(), [("username", "john%20doe")]);
+        assert_eq!(found.describe().named, [("username", "john%20doe")]);
         assert_eq!(found.wildcard(), "");
         for (path, expected) in [
             ("/static", ""),
@@ -158,7 +178,10 @@ mod tests {
         ] {
             assert_eq!(router.find(path).unwrap().wildcard(), expected, "{path}");
         }
-        assert_eq!(router.find("/static/a").unwrap().raw_prefix(), "/static");
+        assert_eq!(
+            router.find("/static/a").unwrap().describe().raw_prefix(),
+            "/static"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The runtime config file: which backend is behind each key-value label.
+//! The runtime configuration, which assigns a backend to each key-value label.
 
 use crate::document;
 use anyhow::{Context, Result, bail};
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the file defines; without a file, nothing.
+/// What the file defines; empty if there is no file.
 #[derive(Default)]
 pub(crate) struct RuntimeConfig {
     pub(crate) stores: BTreeMap<String, Backend>,

@@ -1,21 +1,28 @@
 //! The HTTP server: finds the function for each request, and stops gracefully.
 
 use crate::{
-    function::{self, Handler, REQUEST_TIMEOUT},
+    function::{Function, REQUEST_TIMEOUT},
     headers,
     manifest::StaticResponse,
-    routes::{Router, WELL_KNOWN},
+    outbound::Chain,
+    routes::{RouteDescription, Router, WELL_KNOWN},
 };
 use anyhow::Result;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
 };
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
@@ -25,8 +32,11 @@ use wasmtime_wasi_http::{
     handler::{ExpirationError, TrapOrPanicError},
 };
 
-/// How long requests in flight may take to finish once the host is told to stop.
+/// How long requests in progress may take to finish after a signal to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The client address of a request from another component.
+const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A trigger, ready to answer.
 pub(crate) struct Endpoint {
@@ -36,9 +46,9 @@ pub(crate) struct Endpoint {
     pub(crate) answer: Answer,
 }
 
-/// What answers the requests of a route.
+/// The target of a route.
 pub(crate) enum Answer {
-    Function(Handler),
+    Function(Function),
     /// A function that could not be loaded.
     Broken,
     Static(StaticResponse),
@@ -66,8 +76,8 @@ impl StopSignals {
     }
 }
 
-/// Serves `router` on `listener` until a stop signal, then lets requests in flight finish, unless a
-/// second signal comes.
+/// Serves `router` on `listener` until a signal to stop, then lets requests in progress finish, unless a second signal
+/// arrives.
 pub(crate) async fn serve(listener: TcpListener, router: Router<Endpoint>, mut stop: StopSignals) {
     let router = Arc::new(router);
     let graceful = GracefulShutdown::new();
@@ -79,7 +89,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router<Endpoint>, mut s
         match accepted {
             Ok((stream, client)) => serve_connection(stream, client, &router, &graceful),
             Err(error) => {
-                // Out of file descriptors, most likely: connections that end will free some.
+                // Most likely there are no file descriptors left; connections that end will free some.
                 tracing::warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -94,17 +104,16 @@ pub(crate) async fn serve(listener: TcpListener, router: Router<Endpoint>, mut s
     tracing::warn!("stopped with requests still in flight");
 }
 
-/// Serves HTTP/1 or HTTP/2 without TLS, whichever the client speaks. Like Spin, it has no time limit on
-/// request heads or idle connections.
+/// Serves HTTP/1 or HTTP/2 without TLS, whichever the client speaks.
+///
+/// Like Spin, sets no time limit on request heads or idle connections, and leaves `TCP_NODELAY` off: a body that follows
+/// its head in a segment of its own waits for the client's delayed acknowledgement.
 fn serve_connection(
     stream: TcpStream,
     client: SocketAddr,
     router: &Arc<Router<Endpoint>>,
     graceful: &GracefulShutdown,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("cannot set TCP_NODELAY: {error}");
-    }
     let router = Arc::clone(router);
     let service = service_fn(move |request| {
         let router = Arc::clone(&router);
@@ -128,7 +137,7 @@ async fn answer(
     mut request: Request<Incoming>,
     client: SocketAddr,
 ) -> Result<Response<WasiBody>> {
-    request.headers_mut().remove(header::CONNECTION);
+    headers::strip_forbidden(request.headers_mut());
     let path = request.uri().path().to_owned();
     if let Some(name) = path.strip_prefix(WELL_KNOWN) {
         return Ok(match name {
@@ -144,21 +153,28 @@ async fn answer(
     match answer {
         Answer::Static(response) => static_response(response),
         Answer::Broken => Ok(empty(StatusCode::INTERNAL_SERVER_ERROR)),
-        Answer::Function(handler) => {
-            let uri = request.uri().clone();
-            if let Err(error) = headers::describe(request.headers_mut(), &uri, &route, client) {
-                tracing::error!("component {id}: {error:#}");
-                return Ok(empty(StatusCode::INTERNAL_SERVER_ERROR));
-            }
-            Ok(call(id, handler, request).await)
+        Answer::Function(function) => {
+            let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+            Ok(call(id, function, request, &route.describe(), client).await)
         }
     }
 }
 
-async fn call(id: &str, handler: &Handler, request: Request<Incoming>) -> Response<WasiBody> {
-    let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-    // The handler times the function alone; this counts the wait for an instance as well.
-    match tokio::time::timeout(REQUEST_TIMEOUT, function::handle(handler, request)).await {
+/// Lets a function answer a request with an absolute URI, to which `route` has led.
+async fn call(
+    id: &str,
+    function: &Function,
+    mut request: Request<WasiBody>,
+    route: &RouteDescription<'_>,
+    client: SocketAddr,
+) -> Response<WasiBody> {
+    let uri = request.uri().clone();
+    if let Err(error) = headers::describe(request.headers_mut(), &uri, route, client) {
+        tracing::error!("component {id}: {error:#}");
+        return empty(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    // The handler limits the time of the function alone; this limit includes the wait for an instance.
+    match tokio::time::timeout(REQUEST_TIMEOUT, function.handle(request)).await {
         Ok(Ok(response)) => response,
         Err(_) => {
             tracing::error!("component {id}: no answer within {REQUEST_TIMEOUT:?}");
@@ -176,6 +192,24 @@ async fn call(id: &str, handler: &Handler, request: Request<Incoming>) -> Respon
             })
         }
     }
+}
+
+/// Answers requests from one component to another as Spin does: without a route, from the client address `0.0.0.0:0`.
+pub(crate) fn chain(functions: BTreeMap<String, Option<Function>>) -> Chain {
+    let functions = Arc::new(functions);
+    Box::new(move |id, request| {
+        let functions = Arc::clone(&functions);
+        let (id, function) = functions.get_key_value(id)?;
+        let (id, function) = (id.clone(), function.clone());
+        Some(Box::pin(async move {
+            let path = request.uri().path().to_owned();
+            let route = RouteDescription::chained(&path);
+            match function {
+                Some(function) => call(&id, &function, request, &route, CHAINED_CLIENT).await,
+                None => empty(StatusCode::INTERNAL_SERVER_ERROR),
+            }
+        }))
+    })
 }
 
 fn static_response(response: &StaticResponse) -> Result<Response<WasiBody>> {

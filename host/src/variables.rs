@@ -1,14 +1,14 @@
-//! Application variables, and what of them a component sees.
+//! Application variables, and component variables derived from them.
 
-use crate::{
-    bindings::spin::variables::variables::{Error, Host, HostWithStore},
-    state::State,
-};
 use anyhow::ensure;
-use std::{collections::BTreeMap, env::VarError, sync::Arc};
-use wasmtime::component::{Accessor, HasData};
+use std::{
+    collections::BTreeMap,
+    env::VarError,
+    fmt::{Display, Formatter},
+    sync::Arc,
+};
 
-/// A component variable's value: text with application variables in it, as `{{ name }}`.
+/// Text that contains application variables as `{{ name }}`.
 pub(crate) struct Template(Vec<Part>);
 
 enum Part {
@@ -22,6 +22,16 @@ pub(crate) struct Variables {
     pub(crate) templates: BTreeMap<String, Template>,
     /// Application variables and their defaults.
     pub(crate) defaults: Arc<BTreeMap<String, Option<String>>>,
+}
+
+/// Why a variable has no value, in Spin's terms.
+#[derive(Debug)]
+pub(crate) enum VariableError {
+    InvalidName(String),
+    /// The component has no variable of that name.
+    Undefined(String),
+    /// No provider has a value for an application variable.
+    Provider(String),
 }
 
 /// Spin's rule for variable names, so that each has one spelling in the environment.
@@ -58,8 +68,21 @@ fn environment_key(name: &str) -> String {
     format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())
 }
 
+impl Display for VariableError {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        let (Self::InvalidName(message) | Self::Undefined(message) | Self::Provider(message)) = self;
+        formatter.write_str(message)
+    }
+}
+
+impl std::error::Error for VariableError {}
+
 impl Template {
-    /// Splits `text` into its parts; every variable in it must be declared.
+    /// Splits `text` into its parts.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if `{{` has no `}}`, or a variable is not declared.
     pub(crate) fn parse(text: &str, declared: &BTreeMap<String, Option<String>>) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -78,61 +101,78 @@ impl Template {
         parts.push(Part::Literal(rest.to_owned()));
         Ok(Self(parts))
     }
+
+    /// Whether the text contains no variables.
+    pub(crate) fn is_literal(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Literal(_)))
+    }
+
+    /// Substitutes the values of variables.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `value` if a variable has none.
+    pub(crate) fn fill<E>(&self, value: impl Fn(&str) -> Result<String, E>) -> Result<String, E> {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Variable(name) => text.push_str(&value(name)?),
+            }
+        }
+        Ok(text)
+    }
 }
 
 impl Variables {
-    /// The value of `name` now: like Spin, the environment is read at each call.
-    fn get(
+    /// Returns the current value of `name`. Like Spin, reads the environment at each call.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`VariableError`] if `name` is malformed, is not a variable of the component, or has no value.
+    pub(crate) fn get(&self, name: &str) -> Result<String, VariableError> {
+        self.get_from(name, |key| std::env::var(key))
+    }
+
+    /// Substitutes the current values of application variables in `template`.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`VariableError`] if one of them has no value.
+    pub(crate) fn fill(&self, template: &Template) -> Result<String, VariableError> {
+        template.fill(|name| self.application(name, |key| std::env::var(key)))
+    }
+
+    /// The names of the component's variables.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.templates.keys().map(String::as_str)
+    }
+
+    fn get_from(
         &self,
         name: &str,
         environment: impl Fn(&str) -> Result<String, VarError>,
-    ) -> Result<String, Error> {
-        check_name(name).map_err(Error::InvalidName)?;
-        let template = self
-            .templates
-            .get(name)
-            .ok_or_else(|| Error::Undefined(format!("no variable for {:?}.{name:?}", self.component)))?;
-        let mut value = String::new();
-        for part in &template.0 {
-            match part {
-                Part::Literal(text) => value.push_str(text),
-                Part::Variable(name) => value.push_str(&self.application(name, &environment)?),
-            }
-        }
-        Ok(value)
+    ) -> Result<String, VariableError> {
+        check_name(name).map_err(VariableError::InvalidName)?;
+        let template = self.templates.get(name).ok_or_else(|| {
+            VariableError::Undefined(format!("no variable for {:?}.{name:?}", self.component))
+        })?;
+        template.fill(|name| self.application(name, &environment))
     }
 
     fn application(
         &self,
         name: &str,
         environment: impl Fn(&str) -> Result<String, VarError>,
-    ) -> Result<String, Error> {
+    ) -> Result<String, VariableError> {
         let key = environment_key(name);
         match environment(&key) {
             Ok(value) => Ok(value),
-            Err(VarError::NotUnicode(_)) => Err(Error::Provider(format!("{key} is not UTF-8"))),
-            Err(VarError::NotPresent) => {
-                self.defaults.get(name).cloned().flatten().ok_or_else(|| {
-                    Error::Provider(format!("no provider resolved required variable {name:?}"))
-                })
-            }
+            Err(VarError::NotUnicode(_)) => Err(VariableError::Provider(format!("{key} is not UTF-8"))),
+            Err(VarError::NotPresent) => self.defaults.get(name).cloned().flatten().ok_or_else(|| {
+                VariableError::Provider(format!("no provider resolved required variable {name:?}"))
+            }),
         }
-    }
-}
-
-/// Tells the linker where in the state the variables are.
-pub(crate) struct Linked;
-
-impl HasData for Linked {
-    type Data<'a> = &'a mut State;
-}
-
-impl Host for State {}
-
-impl<T: Send> HostWithStore<T> for Linked {
-    async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<String, Error> {
-        let variables = accessor.with(|mut access| Arc::clone(&access.get().variables));
-        variables.get(&name, |key| std::env::var(key))
     }
 }
 
@@ -164,8 +204,11 @@ mod tests {
 
     #[test]
     fn templates_mix_text_and_variables() {
-        assert_eq!(variables().get("plain", unset).unwrap(), "text");
-        assert_eq!(variables().get("mixed", unset).unwrap(), "over 100, 100 points");
+        assert_eq!(variables().get_from("plain", unset).unwrap(), "text");
+        assert_eq!(
+            variables().get_from("mixed", unset).unwrap(),
+            "over 100, 100 points"
+        );
         assert!(Template::parse("{{ gold", &variables().defaults).is_err());
         assert!(Template::parse("{{ silver }}", &variables().defaults).is_err());
     }
@@ -177,7 +220,7 @@ mod tests {
             _ => Err(VarError::NotPresent),
         };
         assert_eq!(
-            variables().get("mixed", environment).unwrap(),
+            variables().get_from("mixed", environment).unwrap(),
             "over 70, 70 points"
         );
     }
@@ -185,14 +228,17 @@ mod tests {
     #[test]
     fn errors_are_spins() {
         assert!(matches!(
-            variables().get("secret", unset),
-            Err(Error::Provider(_))
+            variables().get_from("secret", unset),
+            Err(VariableError::Provider(_))
         ));
         // An application variable that the component did not ask for stays out of its sight.
-        assert!(matches!(variables().get("gold", unset), Err(Error::Undefined(_))));
         assert!(matches!(
-            variables().get("No__name", unset),
-            Err(Error::InvalidName(_))
+            variables().get_from("gold", unset),
+            Err(VariableError::Undefined(_))
+        ));
+        assert!(matches!(
+            variables().get_from("No__name", unset),
+            Err(VariableError::InvalidName(_))
         ));
     }
 }

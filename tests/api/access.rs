@@ -1,4 +1,4 @@
-//! Who is served, with and without tokens, directly and through a proxy.
+//! Access with and without tokens, directly and through a proxy.
 
 use harness::{App, Nginx, Reply, without};
 use http::Method;
@@ -39,17 +39,39 @@ async fn tokens_have_their_scopes() {
         reply.problem(403, "forbidden");
         assert_eq!(
             reply.header("www-authenticate"),
-            "Bearer error=\"insufficient_scope\""
+            "Bearer realm=\"users\", error=\"insufficient_scope\""
         );
     }
-    for authorization in ["Bearer x", "Bearer r1,", "Basic cjE6", "r1", "Bearer"] {
+    for (authorization, challenge) in [
+        ("Bearer x", "Bearer realm=\"users\", error=\"invalid_token\""),
+        ("Bearer r1,", "Bearer realm=\"users\", error=\"invalid_token\""),
+        ("Basic cjE6", "Bearer realm=\"users\""),
+        ("r1", "Bearer realm=\"users\""),
+        ("Bearer", "Bearer realm=\"users\""),
+    ] {
         let reply = with_token(&app, Method::GET, "/user/jane", authorization).await;
         reply.problem(401, "unauthenticated");
-        assert!(reply.header("www-authenticate").starts_with("Bearer"), "{reply}");
+        assert_eq!(reply.header("www-authenticate"), challenge, "{authorization}");
     }
     let reply = app.get("/user/jane").await;
     reply.problem(401, "unauthenticated");
-    assert_eq!(reply.header("www-authenticate"), "Bearer");
+    assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"users\"");
+}
+
+#[tokio::test]
+async fn two_authorization_fields_are_refused_in_either_order() {
+    let app = App::builder().variable("write_tokens", "w").start().await;
+    for (first, second) in [
+        ("Bearer w", "Bearer x"),
+        ("Bearer x", "Bearer w"),
+        ("Bearer w", "Bearer w"),
+    ] {
+        let request = app
+            .request(Method::GET, "/user/jane")
+            .header("authorization", first)
+            .header("authorization", second);
+        app.send(request).await.problem(401, "unauthenticated");
+    }
 }
 
 #[tokio::test]
@@ -72,11 +94,28 @@ async fn a_refusal_tells_nothing_of_the_records() {
 }
 
 #[tokio::test]
-async fn without_tokens_forwarded_requests_are_refused() {
+async fn without_tokens_a_request_that_a_proxy_forwarded_is_refused() {
     let app = App::start().await;
     let record = r#"{"username":"jane"}"#;
     app.create(record).await.exactly(201, record);
-    for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=127.0.0.1")] {
+    for (name, value) in [
+        ("forwarded", "for=127.0.0.1"),
+        ("via", "1.1 proxy"),
+        ("x-forwarded", "for=127.0.0.1"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-host", "localhost"),
+        ("x-forwarded-port", "3000"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-server", "localhost"),
+        ("x-real-ip", "127.0.0.1"),
+        ("x-client-ip", "127.0.0.1"),
+        ("x-cluster-client-ip", "127.0.0.1"),
+        ("x-original-url", "/user/jane"),
+        ("x-envoy-external-address", "127.0.0.1"),
+        ("cf-connecting-ip", "127.0.0.1"),
+        ("true-client-ip", "127.0.0.1"),
+        ("fastly-client-ip", "127.0.0.1"),
+    ] {
         let reply = app
             .send(app.request(Method::GET, "/user/jane").header(name, value))
             .await;
@@ -86,11 +125,82 @@ async fn without_tokens_forwarded_requests_are_refused() {
             "{reply}"
         );
     }
-    // A client may say what it likes in Spin's name.
+    // A client may forge the header fields that Spin adds.
     let spoofed = app
         .request(Method::GET, "/user/jane")
         .header("spin-client-addr", "192.0.2.1:1");
     app.send(spoofed).await.exactly(200, record);
+}
+
+#[tokio::test]
+async fn without_tokens_only_requests_to_a_loopback_host_are_served() {
+    let app = App::start().await;
+    let record = r#"{"username":"jane","points":1}"#;
+    app.create(record).await.exactly(201, record);
+    for host in [
+        "localhost",
+        "LOCALHOST:80",
+        "127.0.0.1:3000",
+        "127.8.9.10",
+        "[::1]:3000",
+    ] {
+        let request = app.request(Method::GET, "/user/jane").header("host", host);
+        app.send(request).await.exactly(200, record);
+    }
+    for host in [
+        "evil.example.org",
+        "evil.example.org:3000",
+        "localhost.evil.example.org",
+        "127.0.0.1.evil.example.org",
+        "a.localhost",
+        "0.0.0.0:3000",
+        "192.0.2.1",
+        "[2001:db8::1]:3000",
+    ] {
+        for (method, path) in [
+            (Method::GET, "/user/jane"),
+            (Method::POST, "/user/points/jane"),
+            (Method::PUT, "/user/promote/jane"),
+        ] {
+            let request = app
+                .request(method, path)
+                .header("host", host)
+                .header("content-type", "application/json")
+                .body(r#"{"points":1000}"#);
+            app.send(request).await.problem(401, "unauthenticated");
+        }
+    }
+    app.get("/user/jane").await.exactly(200, record);
+}
+
+#[tokio::test]
+async fn without_tokens_a_page_of_another_site_is_refused() {
+    let app = App::start().await;
+    let record = r#"{"username":"jane"}"#;
+    app.create(record).await.exactly(201, record);
+    let from = |origin| app.request(Method::GET, "/user/jane").header("origin", origin);
+    for origin in ["http://localhost:8080", "http://127.0.0.1"] {
+        app.send(from(origin)).await.exactly(200, record);
+    }
+    for origin in [
+        "http://evil.example.org",
+        "https://localhost.evil.example.org",
+        "null",
+    ] {
+        app.send(from(origin)).await.problem(401, "unauthenticated");
+    }
+}
+
+#[tokio::test]
+async fn with_a_token_neither_host_nor_origin_nor_proxy_matters() {
+    let app = App::builder().variable("write_tokens", "w").start().await;
+    let request = app
+        .request(Method::GET, "/user/nobody")
+        .bearer_auth("w")
+        .header("host", "users.example.org")
+        .header("origin", "https://shop.example.org")
+        .header("x-forwarded-for", "192.0.2.1");
+    app.send(request).await.problem(404, "user-not-found");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! `POST /user`
 
-use harness::App;
+use harness::{App, Reply};
 use http::Method;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 #[tokio::test]
 async fn keeps_every_member_in_the_order_given() {
@@ -44,7 +44,7 @@ async fn usernames_at_their_limits() {
 }
 
 #[tokio::test]
-async fn every_fault_is_listed() {
+async fn every_violation_is_listed() {
     let app = App::start().await;
     let reply = app
         .create(r#"{"username":"-jane","email":"nowhere","points":-1,"status":"Gold"}"#)
@@ -62,7 +62,7 @@ async fn every_fault_is_listed() {
 }
 
 #[tokio::test]
-async fn one_fault_at_a_time() {
+async fn each_violation_is_pointed_at() {
     let app = App::start().await;
     for (record, pointer) in [
         (r#"{"username":7}"#, "/username"),
@@ -75,6 +75,14 @@ async fn one_fault_at_a_time() {
         (r#"{"username":"jane","points":9007199254740992}"#, "/points"),
         (r#"{"username":"jane","status":"Bronze"}"#, "/status"),
         (r#"{"username":"jane","status":null}"#, "/status"),
+        (r#"{"username":"jane","Status":"Gold"}"#, "/Status"),
+        (r#"{"username":"jane","STATUS":"Gold"}"#, "/STATUS"),
+        (r#"{"username":"jane","ſtatuſ":"Gold"}"#, "/ſtatuſ"),
+        (r#"{"username":"jane","\u017ftatus":"Gold"}"#, "/ſtatus"),
+        (r#"{"username":"jane","ﬆatus":"Gold"}"#, "/ﬆatus"),
+        (r#"{"username":"jane","UserName":"john"}"#, "/UserName"),
+        (r#"{"username":"jane","emaıl":"jane"}"#, "/emaıl"),
+        (r#"{"username":"jane","Points":7}"#, "/Points"),
     ] {
         let reply = app.create(record).await;
         let problem = reply.problem(422, "invalid-user");
@@ -82,7 +90,7 @@ async fn one_fault_at_a_time() {
         assert_eq!(errors.len(), 1, "{record}: {reply}");
         assert_eq!(errors[0]["pointer"], pointer, "{record}: {reply}");
     }
-    // Where the fault is something that is not there, a pointer to it is a matter of taste.
+    // If something is missing, it is a matter of taste where the pointer points.
     for record in ["{}", "[]", "7", "null", r#""jane""#, r#"{"email":"a@b.example"}"#] {
         let problem = app.create(record).await.problem(422, "invalid-user");
         assert_eq!(
@@ -119,6 +127,21 @@ async fn malformed_json_is_located() {
 }
 
 #[tokio::test]
+async fn lists_no_more_than_20_violations() {
+    let app = App::start().await;
+    let twice = vec![r#""a":1"#; 1000].join(",");
+    let problem = app
+        .create(format!("{{{twice}}}"))
+        .await
+        .problem(422, "invalid-user");
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 20);
+    assert!(
+        problem["detail"].as_str().unwrap().contains("first 20"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
 async fn takes_json_by_its_media_types_alone() {
     let app = App::start().await;
     let record = |number: usize| format!(r#"{{"username":"user{number}"}}"#);
@@ -127,7 +150,7 @@ async fn takes_json_by_its_media_types_alone() {
         "application/json",
         "application/json; charset=utf-8",
         "Application/JSON",
-        "application/merge-patch+json",
+        "application/vnd.acme.user+json",
     ]
     .into_iter()
     .enumerate()
@@ -135,17 +158,108 @@ async fn takes_json_by_its_media_types_alone() {
         let reply = app.send(post(number).header(CONTENT_TYPE, kind)).await;
         reply.exactly(201, &record(number));
     }
+    let is_refused = |reply: Reply| {
+        reply.problem(415, "unsupported-media-type");
+        assert_eq!(reply.header("accept"), "application/json");
+    };
     for kind in [
         "text/plain",
         "text/json",
         "application/jsonp",
+        "application/merge-patch+json",
+        "Application/Merge-Patch+JSON",
+        "application/json-patch+json",
+        "application/problem+json",
+        "application/ld+json",
         "application/x-www-form-urlencoded",
         "json",
         "",
     ] {
-        let reply = app.send(post(9).header(CONTENT_TYPE, kind)).await;
-        reply.problem(415, "unsupported-media-type");
+        is_refused(app.send(post(9).header(CONTENT_TYPE, kind)).await);
     }
-    app.send(post(9)).await.problem(415, "unsupported-media-type");
+    is_refused(app.send(post(9)).await);
+    let twice = post(9)
+        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_TYPE, "application/json");
+    is_refused(app.send(twice).await);
     app.get("/user/user9").await.problem(404, "user-not-found");
+}
+
+#[tokio::test]
+async fn takes_bodies_that_are_not_encoded() {
+    let app = App::start().await;
+    let post = |number: usize| {
+        app.request(Method::POST, "/user")
+            .header(CONTENT_TYPE, "application/json")
+            .body(format!(r#"{{"username":"user{number}"}}"#))
+    };
+    for (number, coding) in [
+        "identity",
+        "Identity",
+        "IDENTITY",
+        "identity, Identity",
+        "identity,",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let reply = app.send(post(number).header(CONTENT_ENCODING, coding)).await;
+        reply.exactly(201, &format!(r#"{{"username":"user{number}"}}"#));
+    }
+    for coding in [
+        "gzip",
+        "GZIP",
+        "br",
+        "identity, gzip",
+        "deflate, identity",
+        "identityx",
+    ] {
+        let reply = app.send(post(9).header(CONTENT_ENCODING, coding)).await;
+        reply.problem(415, "unsupported-media-type");
+        assert_eq!(reply.header("accept-encoding"), "identity", "{coding}");
+    }
+    app.get("/user/user9").await.problem(404, "user-not-found");
+}
+
+#[tokio::test]
+async fn takes_internationalized_email_addresses() {
+    let app = App::start().await;
+    for (number, address) in [
+        "jörg@müller.example",
+        "用户@例子.广告",
+        "अजय@डाटा.भारत",
+        "коля@пример.рф",
+        "\\\"jörg müller\\\"@example.com",
+        "jane@xn--mller-kva.example",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let record = format!(r#"{{"username":"user{number}","email":"{address}"}}"#);
+        app.create(record.clone()).await.exactly(201, &record);
+        app.get(&format!("/user/user{number}"))
+            .await
+            .exactly(200, &record);
+    }
+    for address in [
+        "jörg",
+        "jörg@",
+        "@müller.example",
+        "jö rg@müller.example",
+        "jörg@mü_ller.example",
+        "jörg@-müller.example",
+        "jörg@i❤.example",
+        "j\\u202eörg@müller.example",
+    ] {
+        let reply = app
+            .create(format!(r#"{{"username":"jane","email":"{address}"}}"#))
+            .await;
+        let problem = reply.problem(422, "invalid-user");
+        assert_eq!(problem["errors"][0]["pointer"], "/email", "{address}: {reply}");
+    }
+    let long = format!(
+        r#"{{"username":"jane","email":"{}@example.com"}}"#,
+        "ö".repeat(33)
+    );
+    app.create(long).await.problem(422, "invalid-user");
 }

@@ -40,3 +40,19 @@ async fn head_answers_as_get_without_the_body() {
     assert_eq!(head.status, 404, "{head}");
     assert_eq!(head.header(CONTENT_TYPE.as_str()), "application/problem+json");
 }
+
+#[tokio::test]
+async fn a_method_of_another_route_is_answered_with_where_to_find_it() {
+    let app = App::start().await;
+    for method in [Method::DELETE, Method::PATCH, Method::PUT, Method::POST] {
+        let request = app.request(method, "/user/jane");
+        let reply = app.send(request).await;
+        let problem = reply.problem(405, "method-not-allowed");
+        assert_eq!(reply.header("allow"), "GET, HEAD, OPTIONS");
+        let detail = problem["detail"].as_str().expect("a text");
+        for elsewhere in ["PATCH /user/update/{username}", "DELETE /user/erase/{username}"] {
+            assert!(detail.contains(elsewhere), "{detail}");
+        }
+    }
+    app.stop();
+}

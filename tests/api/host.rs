@@ -1,4 +1,4 @@
-//! What the host does for the functions: it starts or says why not, keeps the records, and ends in good order.
+//! The host: it starts or explains why not, keeps the records, and stops cleanly.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -96,7 +96,7 @@ async fn a_client_cannot_say_what_spin_says() {
     app.send(request).await.exactly(200, JANE);
 }
 
-/// It gives up in one line that says what is wrong.
+/// It fails with one line that explains why.
 async fn refuses(builder: AppBuilder, because: &str) {
     let ended = builder.start_in_vain().await;
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);

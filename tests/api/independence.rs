@@ -1,4 +1,4 @@
-//! Each function by itself, several hosts on one store, and a function that fails beside the others.
+//! Each function by itself, several hosts on one store, and one failing function among the others.
 
 use harness::{App, Manifest, State, on_spin, trapping_function};
 
@@ -6,7 +6,7 @@ const JANE: &str = r#"{"username":"jane","points":101}"#;
 const GOLD: &str = r#"{"username":"jane","points":101,"status":"Gold"}"#;
 const JOHN: &str = r#"{"username":"john"}"#;
 
-/// One function, deployed without the others, on a state that they may have filled.
+/// One function, deployed without the others, on a store that they may have filled.
 async fn alone(function: &str, state: &State) -> App {
     App::builder()
         .manifest(&Manifest::shipped().only(function))
@@ -22,26 +22,72 @@ async fn each_function_alone_on_the_store_that_the_others_filled() {
     let create = alone("create-user", &state).await;
     create.create(JANE).await.exactly(201, JANE);
     create.create(JANE).await.problem(409, "username-taken");
+    create.create(JOHN).await.exactly(201, JOHN);
     assert_eq!(create.get("/user/jane").await.status, 404);
     create.stop();
 
     let get = alone("get-user", &state).await;
     get.get("/user/jane").await.exactly(200, JANE);
-    get.get("/user/john").await.problem(404, "user-not-found");
+    get.get("/user/nobody").await.problem(404, "user-not-found");
     assert_eq!(get.create(JOHN).await.status, 404);
     get.stop();
 
     let promote = alone("promote-user", &state).await;
     promote.put("/user/promote/jane").await.exactly(200, GOLD);
     promote
-        .put("/user/promote/john")
+        .put("/user/promote/nobody")
         .await
         .problem(404, "user-not-found");
     assert_eq!(promote.get("/user/jane").await.status, 404);
     promote.stop();
 
+    let award = alone("award-points", &state).await;
+    award
+        .post("/user/points/john", r#"{"points":7}"#)
+        .await
+        .exactly(200, r#"{"username":"john","points":7}"#);
+    assert_eq!(award.get("/user/john").await.status, 404);
+    award.stop();
+
+    let update = alone("update-user", &state).await;
+    update
+        .patch("/user/update/john", r#"{"team":"red"}"#)
+        .await
+        .exactly(200, r#"{"username":"john","points":7,"team":"red"}"#);
+    assert_eq!(update.get("/user/john").await.status, 404);
+    update.stop();
+
+    let history = alone("get-history", &state).await;
+    let page = history.get("/user/history/john").await.json();
+    assert_eq!(page["entries"].as_array().unwrap().len(), 3, "{page}");
+    assert_eq!(history.get("/users").await.status, 404);
+    history.stop();
+
+    let list = alone("list-users", &state).await;
+    let users = list.get("/users").await.json();
+    assert_eq!(users["users"].as_array().unwrap().len(), 2, "{users}");
+    assert_eq!(list.get("/user/john").await.status, 404);
+    list.stop();
+
+    let erase = alone("erase-user", &state).await;
+    assert_eq!(erase.delete("/user/erase/john").await.status, 204);
+    erase
+        .delete("/user/erase/john")
+        .await
+        .problem(404, "user-not-found");
+    erase.stop();
+
+    let publish = alone("publish-events", &state).await;
+    publish
+        .post("/events/publish", "")
+        .await
+        .exactly(200, r#"{"published":0,"pending":0}"#);
+    assert_eq!(publish.get("/user/jane").await.status, 404);
+    publish.stop();
+
     let together = App::builder().state(&state).start().await;
     together.get("/user/jane").await.exactly(200, GOLD);
+    together.get("/user/john").await.problem(404, "user-not-found");
 }
 
 #[tokio::test]
@@ -70,7 +116,7 @@ async fn two_hosts_on_one_store_see_each_others_writes() {
     other.get("/user/john").await.exactly(200, JOHN);
 }
 
-/// Every function but the one that fails does its task.
+/// Checks that every function but the failing one works.
 async fn the_others_answer(app: &App, failing: &str) {
     if failing != "create-user" {
         app.create(JOHN).await.exactly(201, JOHN);
@@ -83,7 +129,7 @@ async fn the_others_answer(app: &App, failing: &str) {
     }
 }
 
-/// Asks the function that fails, which is not to be mistaken for an answer of its own.
+/// Calls the failing function, and checks that its answer comes from the host.
 async fn fails(app: &App, function: &str) {
     let reply = match function {
         "create-user" => app.create(JOHN).await,
@@ -121,7 +167,7 @@ async fn a_function_that_traps_leaves_the_others_answering() {
 #[tokio::test]
 async fn a_function_that_does_not_load_leaves_the_others_answering() {
     if on_spin() {
-        // Spin does not start at all then.
+        // In this case Spin does not start at all.
         return;
     }
     for function in ["create-user", "get-user", "promote-user"] {

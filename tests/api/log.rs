@@ -1,4 +1,4 @@
-//! What the functions tell an operator of what they did.
+//! The log of the functions.
 
 use harness::App;
 use http::Method;
@@ -86,7 +86,7 @@ async fn a_fault_is_told_with_what_to_mend() {
     app.state()
         .database()
         .execute(
-            "UPDATE spin_key_value SET value = x'00' WHERE key = 'user/jane'",
+            "UPDATE spin_key_value SET value = x'00' WHERE key = 'user:jane'",
             [],
         )
         .unwrap();
@@ -103,7 +103,7 @@ async fn a_fault_is_told_with_what_to_mend() {
         ]
     );
     assert!(lines[1]["detail"].as_str().unwrap().contains("gold_above"));
-    assert!(lines[2]["detail"].as_str().unwrap().contains("user/jane"));
+    assert!(lines[2]["detail"].as_str().unwrap().contains("user:jane"));
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_line_leads_to_the_trace_of_its_request() {
     );
     app.send(request).await.problem(404, "user-not-found");
     let lines = lines(app);
-    // Spin continues the trace with a header field of its own, but in the same trace.
+    // Spin replaces the header field, but keeps the trace.
     assert_eq!(lines[0]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
 }
 

@@ -1,15 +1,16 @@
-//! No change is lost and none is applied twice: the points that stand are the sum of the changes that were answered 200.
+//! No change is lost and none is applied twice: the stored points are the sum of the changes that were answered 200.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::linearizability::Action;
-use crate::load::{Outcome, Request, Service, on_every_store, scaled};
+use crate::request::{Outcome, Request};
+use crate::service::{Service, on_every_store, scaled};
 
 const CLIENTS: usize = 32;
 const USERS: usize = 50;
 
-/// Awards and redemptions, as many as points allow, every tenth sent twice at the same time under one idempotency key.
+/// Awards and redemptions, as far as the points allow; every tenth is sent twice at once with one idempotency key.
 async fn sums_match(service: Arc<Service>) {
     let users: Arc<Vec<_>> = Arc::new((0..USERS).map(|number| format!("user{number}")).collect());
     service.create_users(&users, 0).await;
@@ -25,7 +26,7 @@ async fn sums_match(service: Arc<Service>) {
                         break;
                     }
                     let user = &users[fastrand::usize(..USERS)];
-                    // Somewhat more is given than taken, and never nothing.
+                    // Somewhat more is awarded than redeemed, and never 0.
                     let action =
                         Action::Award(fastrand::i64(1..=60) * if fastrand::u8(..9) < 4 { -1 } else { 1 });
                     if number.is_multiple_of(10) {
@@ -43,11 +44,12 @@ async fn sums_match(service: Arc<Service>) {
     let mut points = 0;
     for user in users.iter() {
         points += service.check_sum(user).await;
+        service.check_history(user).await;
     }
     service.finish(&format!("{total} changes, {points} points"));
 }
 
-/// Sends the same request twice at once, which has to count once.
+/// Sends the same request twice at once, which must take effect once.
 async fn twice(service: &Service, request: Request<'_>) {
     let once = async || {
         let first = service.send(service.any_host(), request).await;

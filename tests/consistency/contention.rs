@@ -1,11 +1,12 @@
-//! Nobody starves: 64 writers of one user all get answers, in time, and all have successes.
+//! No writer starves: all of 64 writers of one user get answers in time, and all succeed sometimes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::linearizability::Action;
-use crate::load::{Request, Service, on_every_store, scaled};
+use crate::request::Request;
+use crate::service::{Service, on_every_store, scaled};
 
 const WRITERS: usize = 64;
 const IN_TIME: Duration = Duration::from_secs(5);
@@ -21,7 +22,7 @@ async fn nobody_starves(service: Arc<Service>) {
             async move {
                 while Instant::now() < end {
                     let request = Request::new("user", Action::Award(1));
-                    // One try: to be told to try again is an answer, but no success.
+                    // A single attempt: 503 `try-again` is an answer, but not a success.
                     if service
                         .once(writer % service.host_count(), request)
                         .await

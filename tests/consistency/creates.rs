@@ -1,4 +1,4 @@
-//! Of all concurrent creations of one username exactly one answers 201, and its record is the one that stands.
+//! Of all concurrent creations of one username exactly one is answered 201, and its record is the stored one.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::Barrier;
 
 use crate::linearizability::Action;
-use crate::load::{Outcome, Request, Service, on_every_store};
+use crate::request::{Outcome, Request};
+use crate::service::{Service, on_every_store};
 
 const CLIENTS: usize = 32;
 const USERNAMES: usize = 200;
 
-/// All clients create the same username at the same moment, each with points that nobody else gives it.
+/// All clients create the same username at the same moment, each with different points.
 async fn each_username_is_created_once(service: Arc<Service>) {
     let together = Arc::new(Barrier::new(CLIENTS));
     service

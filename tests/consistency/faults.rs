@@ -1,4 +1,4 @@
-//! Stores that go away, disks that are full, records that are damaged: clear problems, nothing lost, and all is well again
+//! Store outages, full disks and damaged records: clear problems, no loss, and recovery
 //! without a restart.
 
 use std::fs::File;
@@ -13,16 +13,17 @@ use harness::{App, Redis, State, without};
 use rustix::process::geteuid;
 
 use crate::linearizability::Action;
-use crate::load::{Outcome, Request, Service, scaled};
+use crate::request::{Outcome, Request};
+use crate::service::{Service, scaled};
 
 const CLIENTS: usize = 16;
 const USERS: usize = 16;
-/// Spin's Redis client may wait that long before it looks for the server again.
+/// The longest time that Spin's Redis client may take to reconnect.
 const RECOVERY: Duration = Duration::from_secs(130);
-/// How soon an answer has to come while the store is away.
+/// The time limit for an answer while the store is down.
 const IN_TIME: Duration = Duration::from_secs(10);
 
-/// Redis ends without a warning under load and comes back.
+/// Redis is killed under load and started again.
 async fn redis_goes_and_comes_back(service: Arc<Service>) {
     let users: Arc<Vec<_>> = Arc::new((0..USERS).map(|number| format!("user{number}")).collect());
     service.create_users(&users, 100).await;
@@ -62,7 +63,7 @@ async fn redis_goes_and_comes_back(service: Arc<Service>) {
                         let key = format!("key-{number}");
                         service.insist(host, request.under(&key), || false).await;
                     } else if service.perform(host, request).await == Outcome::Unavailable {
-                        // As the answer asks for. Each such change may have been made, and is to be accounted for.
+                        // As the answer's `Retry-After` says. Each such change may have been made, so it must be accounted for.
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 }
@@ -89,7 +90,7 @@ async fn redis_goes_and_comes_back(service: Arc<Service>) {
     ));
 }
 
-/// Waits until every host changes and reads again.
+/// Waits until every host can write and read again.
 async fn recovery(service: &Service) -> Duration {
     let since = Instant::now();
     for host in 0..service.host_count() {
@@ -146,7 +147,7 @@ impl SmallDisk {
         Some(Self(state))
     }
 
-    /// Takes all the space that is left.
+    /// Fills all remaining space.
     fn fill(&self) {
         let mut file = File::create(self.ballast()).expect("a file can be created");
         for size in [64 * 1024, 1024, 1] {
@@ -170,7 +171,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Writes are refused while the disk is full, reads are served, and then all goes on.
+/// While the disk is full, writes are refused and reads are served; afterwards both work again.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_disk_may_be_full() {
     let Some(disk) = SmallDisk::mount() else { return };
@@ -199,7 +200,7 @@ async fn the_disk_may_be_full() {
     let before = service.tally.unavailable.load(Relaxed);
     disk.fill();
     load(1, "full").await;
-    // Some changes are made all the same, in what space the database has left.
+    // Some changes may succeed in space that the database already has.
     let refused = service.tally.unavailable.load(Relaxed) - before;
     if before != 0 || refused == 0 {
         service.violation(format!(
@@ -207,7 +208,7 @@ async fn the_disk_may_be_full() {
         ));
     }
     disk.make_room();
-    service.let_two_minutes_pass();
+    service.let_two_minutes_pass().await;
     let unavailable = service.tally.unavailable.load(Relaxed);
     load(10, "after").await;
     if service.tally.unavailable.load(Relaxed) != unavailable {
@@ -219,7 +220,7 @@ async fn the_disk_may_be_full() {
     service.finish(&format!("{refused} writes refused while the disk was full"));
 }
 
-/// A damaged record is a 500 that says so; others are unaffected, and it is well once it is repaired.
+/// A damaged record is answered with a clear 500; others are unaffected, and it works again once it is repaired.
 async fn a_damaged_record(app: App, damage: impl Fn(&str, &[u8]) -> Vec<u8>) {
     for user in ["jane", "john"] {
         app.create(format!(r#"{{"username":"{user}","points":60}}"#))
@@ -231,7 +232,7 @@ async fn a_damaged_record(app: App, damage: impl Fn(&str, &[u8]) -> Vec<u8>) {
         .into_iter()
         .enumerate()
     {
-        let before = damage("user/jane", damaged.as_bytes());
+        let before = damage("user:jane", damaged.as_bytes());
         if times == 0 {
             whole = before;
         }
@@ -246,7 +247,7 @@ async fn a_damaged_record(app: App, damage: impl Fn(&str, &[u8]) -> Vec<u8>) {
         assert_eq!(app.get("/user/john").await.status, 200);
         assert_eq!(app.post("/user/points/john", award).await.status, 200);
     }
-    damage("user/jane", &whole);
+    damage("user:jane", &whole);
     app.get("/user/jane")
         .await
         .exactly(200, r#"{"username":"jane","points":60}"#);

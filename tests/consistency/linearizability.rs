@@ -12,35 +12,53 @@ use std::time::Duration;
 /// How many states the search may visit; histories of these tests need about one per operation.
 const LIMIT: usize = 30_000;
 
-/// What a client sees of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The state of a user, as a client sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Seen {
     pub(crate) points: i64,
     pub(crate) status: Option<&'static str>,
+    /// The member `note`, which updates set.
+    pub(crate) note: Option<i64>,
 }
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A user with so many points, which tell whose request it was.
+    /// Creates the user with these points, which identify the request.
     Create(i64),
     Award(i64),
+    /// Undoes the change with this sequence number, which was by the opposite of these points.
+    Reverse(u64, i64),
     Promote,
+    /// Sets the member `note`.
+    Update(i64),
+    Erase,
     Read,
 }
 
-/// What a client is told.
+impl Action {
+    /// Whether it changes a user who is there already, and leaves one there.
+    pub(crate) fn is_change(self) -> bool {
+        !matches!(self, Self::Create(_) | Self::Erase | Self::Read)
+    }
+}
+
+/// The answer to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// It was done, and this is the user now.
     Done(Seen),
     /// It was done once, by this or an earlier request under the same idempotency key.
     DoneOnce,
-    /// 409: the username is taken, or there are too few points.
+    /// 204: the user is erased, by this request or by another one at the same time.
+    Erased,
+    /// 409: the username is taken, or the user has too few points.
     Refused,
     /// 404.
     NoSuchUser,
-    /// Nothing; it may take effect at any later time, or never.
+    /// An answer that does not tell whether the operation was done. If it was, that was before the answer.
+    Maybe,
+    /// No answer; the request may take effect at any later time, or never.
     None,
 }
 
@@ -50,7 +68,7 @@ pub(crate) struct Operation {
     pub(crate) action: Action,
     pub(crate) answer: Answer,
     pub(crate) called: Duration,
-    /// Of no account where there is no answer.
+    /// Meaningless if there is no answer.
     pub(crate) answered: Duration,
     /// The place in the history of the operation that is known to have been done before.
     pub(crate) after: Option<usize>,
@@ -69,36 +87,58 @@ pub(crate) fn earned(points: i64) -> &'static str {
 }
 
 impl Operation {
+    /// Whether the answer tells what came of it, which the search then has to explain.
+    fn is_told(&self) -> bool {
+        !matches!(self.answer, Answer::Maybe | Answer::None)
+    }
+
     fn deadline(&self) -> Duration {
-        if self.answer == Answer::None {
-            Duration::MAX
-        } else {
+        if self.is_told() {
             self.answered
+        } else {
+            Duration::MAX
         }
     }
 
     /// The user after this operation, if it can have been answered so in the state `user`.
     fn apply(&self, user: Option<Seen>) -> Result<Option<Seen>, Inexplicable> {
         let done = match (self.action, user) {
-            (Action::Create(points), None) => Some(Seen { points, status: None }),
-            (Action::Award(points), Some(user)) if user.points + points >= 0 => Some(Seen {
-                points: user.points + points,
-                ..user
-            }),
-            (Action::Promote, Some(user)) => Some(Seen {
+            (Action::Create(points), None) => Some(Some(Seen {
+                points,
+                ..Seen::default()
+            })),
+            (Action::Award(points) | Action::Reverse(_, points), Some(user)) if user.points + points >= 0 => {
+                Some(Some(Seen {
+                    points: user.points + points,
+                    ..user
+                }))
+            }
+            (Action::Promote, Some(user)) => Some(Some(Seen {
                 status: Some(earned(user.points)),
                 ..user
-            }),
-            (Action::Read, user) => user,
+            })),
+            (Action::Update(note), Some(user)) => Some(Some(Seen {
+                note: Some(note),
+                ..user
+            })),
+            (Action::Erase, Some(_)) => Some(None),
+            (Action::Read, Some(user)) => Some(Some(user)),
             _ => None,
         };
-        let (explained, then) = match self.answer {
-            Answer::Done(seen) => (done == Some(seen), done),
-            Answer::DoneOnce | Answer::None => (done.is_some(), done),
-            Answer::Refused => (done.is_none() && user.is_some(), user),
-            Answer::NoSuchUser => (user.is_none() && !matches!(self.action, Action::Create(_)), user),
+        let explained = match self.answer {
+            Answer::Done(seen) => done == Some(Some(seen)),
+            Answer::DoneOnce | Answer::Maybe | Answer::None => done.is_some(),
+            Answer::Erased => self.action == Action::Erase,
+            Answer::Refused => done.is_none() && user.is_some(),
+            Answer::NoSuchUser => user.is_none() && !matches!(self.action, Action::Create(_)),
         };
-        if explained { Ok(then) } else { Err(Inexplicable) }
+        if !explained {
+            return Err(Inexplicable);
+        }
+        Ok(match self.answer {
+            Answer::Refused | Answer::NoSuchUser => user,
+            _ => done.flatten(),
+        })
     }
 }
 
@@ -124,12 +164,9 @@ impl Places {
 /// Checks the history of one user, who does not exist at first.
 ///
 /// # Errors
-/// Says how far the history can be explained.
+/// Returns how far the history can be explained.
 pub(crate) fn check(history: &[Operation]) -> Result<(), String> {
-    let answered = history
-        .iter()
-        .filter(|operation| operation.answer != Answer::None)
-        .count();
+    let answered = history.iter().filter(|operation| operation.is_told()).count();
     let mut by_call: Vec<usize> = (0..history.len()).collect();
     by_call.sort_by_key(|&place| history[place].called);
 
@@ -157,9 +194,13 @@ pub(crate) fn check(history: &[Operation]) -> Result<(), String> {
             let stuck = waiting().find(|&place| history[place].deadline() == deadline);
             furthest = (explained, user, stuck.map(|place| history[place]));
         }
+        // If a later operation was called after this one had been answered, it is too late for this one.
+        let latest = by_call.iter().rev().find(|&&place| done.contains(place));
+        let latest = latest.map_or(Duration::ZERO, |&place| history[place].called);
         for place in waiting().take_while(|&place| history[place].called <= deadline) {
             let operation = &history[place];
-            if operation.after.is_some_and(|before| !done.contains(before)) {
+            let is_over = operation.answer == Answer::Maybe && operation.answered < latest;
+            if is_over || operation.after.is_some_and(|before| !done.contains(before)) {
                 continue;
             }
             let Ok(then) = operation.apply(user) else {
@@ -168,8 +209,8 @@ pub(crate) fn check(history: &[Operation]) -> Result<(), String> {
             let next = (done.with(place), then);
             let (explained, unanswered) = match operation.answer {
                 // Without an effect it need not have happened.
-                Answer::None if then == user => continue,
-                Answer::None => (explained, unanswered + 1),
+                Answer::Maybe | Answer::None if then == user => continue,
+                Answer::Maybe | Answer::None => (explained, unanswered + 1),
                 _ => (explained + 1, unanswered),
             };
             if seen.insert(next.clone()) {
@@ -185,7 +226,7 @@ pub(crate) fn check(history: &[Operation]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Action::{Award, Create, Promote, Read};
+    use super::Action::{Award, Create, Erase, Promote, Read, Update};
     use super::*;
 
     fn operation(called: u64, answered: u64, action: Action, answer: Answer) -> Operation {
@@ -200,7 +241,10 @@ mod tests {
     }
 
     fn done(points: i64) -> Answer {
-        Answer::Done(Seen { points, status: None })
+        Answer::Done(Seen {
+            points,
+            ..Seen::default()
+        })
     }
 
     fn created(then: impl IntoIterator<Item = Operation>) -> Vec<Operation> {
@@ -245,7 +289,7 @@ mod tests {
             operation(10, 20, Award(5), done(5)),
             operation(21, 22, Read, done(0)),
         ]);
-        // Also if only another client has seen the new value.
+        // Even if only another client has seen the new value.
         wrong([
             operation(10, 50, Award(5), done(5)),
             operation(20, 25, Read, done(5)),
@@ -288,6 +332,22 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_does_not_tell_bounds_the_time() {
+        for points in [0, 5] {
+            right([
+                operation(10, 20, Award(5), Answer::Maybe),
+                operation(15, 25, Read, done(points)),
+                operation(30, 31, Read, done(points)),
+            ]);
+        }
+        wrong([
+            operation(10, 20, Award(5), Answer::Maybe),
+            operation(21, 22, Read, done(0)),
+            operation(30, 31, Read, done(5)),
+        ]);
+    }
+
+    #[test]
     fn finds_a_refused_change_that_was_made_and_a_refusal_without_a_reason() {
         wrong([
             operation(10, 20, Award(-5), Answer::Refused),
@@ -315,6 +375,7 @@ mod tests {
             Answer::Done(Seen {
                 points,
                 status: Some(status),
+                note: None,
             })
         };
         right([
@@ -325,6 +386,52 @@ mod tests {
         wrong([
             operation(10, 20, Award(60), done(60)),
             operation(30, 31, Promote, seen(60, "Bronze")),
+        ]);
+    }
+
+    #[test]
+    fn finds_a_user_who_comes_back_after_an_erasure() {
+        right([
+            operation(10, 20, Award(5), done(5)),
+            operation(12, 30, Erase, Answer::Erased),
+            operation(13, 31, Erase, Answer::Erased),
+            operation(40, 41, Read, Answer::NoSuchUser),
+            operation(42, 43, Award(1), Answer::NoSuchUser),
+            operation(50, 51, Create(7), done(7)),
+            operation(60, 61, Read, done(7)),
+        ]);
+        wrong([
+            operation(10, 20, Erase, Answer::Erased),
+            operation(30, 31, Read, done(0)),
+        ]);
+        wrong([
+            operation(10, 20, Erase, Answer::NoSuchUser),
+            operation(30, 31, Read, Answer::NoSuchUser),
+        ]);
+        // The points of the one before.
+        wrong([
+            operation(10, 20, Award(5), done(5)),
+            operation(30, 31, Erase, Answer::Erased),
+            operation(40, 41, Create(7), done(12)),
+        ]);
+    }
+
+    #[test]
+    fn finds_a_lost_update_of_a_member() {
+        let noted = |note| {
+            Answer::Done(Seen {
+                note,
+                ..Seen::default()
+            })
+        };
+        right([
+            operation(10, 20, Update(1), noted(Some(1))),
+            operation(11, 21, Update(2), noted(Some(2))),
+            operation(30, 31, Read, noted(Some(1))),
+        ]);
+        wrong([
+            operation(10, 20, Update(1), noted(Some(1))),
+            operation(30, 31, Read, noted(None)),
         ]);
     }
 

@@ -1,9 +1,10 @@
-//! However promotions race with awards: once all is quiet, one more gives the status that the points demand.
+//! However promotions race with awards: one more promotion afterwards sets the status that the points earn.
 
 use std::sync::Arc;
 
 use crate::linearizability::{Action, earned};
-use crate::load::{Outcome, Request, Service, on_every_store};
+use crate::request::{Outcome, Request};
+use crate::service::{Service, on_every_store};
 
 const USERS: usize = 8;
 const CLIENTS: usize = 16;

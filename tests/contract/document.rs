@@ -1,4 +1,4 @@
-//! `docs/openapi.yaml`, read.
+//! Reads `docs/openapi.yaml`.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     Document(serde_saphyr::from_str(&text).expect("the description is YAML"))
 });
 
-/// A description, as it was read.
+/// An API description.
 pub(crate) struct Document(Value);
 
 /// A response to one operation, under one status.
@@ -22,7 +22,7 @@ pub(crate) struct Response<'a> {
     pub(crate) operation: String,
     /// The status.
     pub(crate) status: u16,
-    /// What the description says of it.
+    /// Its description.
     pub(crate) object: &'a Value,
 }
 
@@ -74,14 +74,20 @@ impl Document {
     pub(crate) fn problems(&self) -> Vec<&Value> {
         let mut problems = Vec::new();
         for response in self.responses() {
-            let examples = &response.object["content"]["application/problem+json"]["examples"];
-            for example in examples.as_object().into_iter().flat_map(Map::values) {
-                if !problems.contains(&&example["value"]) {
-                    problems.push(&example["value"]);
+            for problem in Self::problems_of(&response) {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
                 }
             }
         }
         problems
+    }
+
+    /// The problems in the examples of a response.
+    pub(crate) fn problems_of<'a>(response: &Response<'a>) -> Vec<&'a Value> {
+        let examples = &response.object["content"]["application/problem+json"]["examples"];
+        let examples = examples.as_object().into_iter().flat_map(Map::values);
+        examples.map(|example| &example["value"]).collect()
     }
 
     /// What checks values against the schema of this name.

@@ -1,5 +1,5 @@
-//! `docs/openapi.yaml` says what the application does: it is held to the Rust types, to `spin.toml`, to the answers of
-//! a running application, and by Schemathesis to itself.
+//! Checks `docs/openapi.yaml` against the Rust types, against `spin.toml`, against the answers of
+//! a running application, and with Schemathesis.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -9,6 +9,7 @@
 mod answers;
 mod document;
 mod examples;
+mod generated_client;
 mod linter;
 mod routes;
 mod schemathesis;

@@ -1,11 +1,11 @@
-//! What a build does with records that another build has written, and could not have written itself.
+//! Records in a format that another build has written.
 
 use harness::{App, State};
 
 const JANE: &str = r#"{"username":"jane","points":101}"#;
-const KEY: &str = "user/jane";
+const KEY: &str = "user:jane";
 
-/// What stands in the store under Jane's key.
+/// The stored value of Jane's key.
 fn stored(state: &State) -> String {
     let query = "SELECT value FROM spin_key_value WHERE store = 'default' AND key = ?1";
     let value: Vec<u8> = state
@@ -27,8 +27,8 @@ async fn with_jane() -> App {
     app
 }
 
-/// Puts what `change` makes of Jane's stored record in its place, and checks that each function refuses it with this
-/// detail and leaves it as it is.
+/// Replaces Jane's stored record with the result of `change`, and checks that each function refuses it with this detail and
+/// does not change it.
 async fn is_refused(change: impl FnOnce(&str) -> String, detail: &str) {
     let app = with_jane().await;
     let known = stored(app.state());
@@ -47,23 +47,23 @@ async fn is_refused(change: impl FnOnce(&str) -> String, detail: &str) {
         app.put("/user/promote/jane").await,
         app.post("/user/points/jane", r#"{"points":1}"#).await,
         app.send(creation()).await,
-        // Also the retry of the request that created her, whatever became of her since.
+        // Including the retry of the request that created her.
         app.send(creation().header("idempotency-key", "jane-1")).await,
     ] {
         let problem = reply.problem(500, "corrupt-record");
         assert_eq!(
             problem["detail"],
-            format!("The stored value user/jane {detail}."),
+            format!("The stored value user:jane {detail}."),
             "{foreign}"
         );
         assert_eq!(stored(app.state()), foreign);
     }
-    // Others are not concerned.
+    // Other users are not affected.
     app.create(r#"{"username":"john"}"#)
         .await
         .exactly(201, r#"{"username":"john"}"#);
 
-    // The build that knows it goes on where the other left off.
+    // The build that knows the format continues where the other stopped.
     app.state().overwrite(KEY, known.as_bytes());
     app.get("/user/jane").await.exactly(200, JANE);
     app.send(creation().header("idempotency-key", "jane-1"))
@@ -76,13 +76,13 @@ async fn is_refused(change: impl FnOnce(&str) -> String, detail: &str) {
 async fn a_newer_format_is_refused_and_left_as_it_is() {
     is_refused(
         |known| known.replace(r#""format":1,"#, r#""format":2,"#),
-        "is of format version 2; this release reads version 1",
+        "has format version 2; this release reads version 1",
     )
     .await;
-    // Which may have quite other members.
+    // Another format may have entirely different members.
     is_refused(
         |_| r#"{"user":{"username":"jane"},"format":2}"#.to_owned(),
-        "is of format version 2; this release reads version 1",
+        "has format version 2; this release reads version 1",
     )
     .await;
 }
@@ -90,13 +90,7 @@ async fn a_newer_format_is_refused_and_left_as_it_is() {
 #[tokio::test]
 async fn a_record_without_one_of_its_members_is_refused_and_left_as_it_is() {
     for member in [
-        "format",
-        "sequence",
-        "created",
-        "changed",
-        "creation",
-        "operations",
-        "record",
+        "format", "sequence", "first", "creation", "archived", "earned", "entries", "record",
     ] {
         is_refused(
             |known| {
@@ -112,7 +106,7 @@ async fn a_record_without_one_of_its_members_is_refused_and_left_as_it_is() {
 
 #[tokio::test]
 async fn a_record_with_a_member_that_is_not_known_is_refused_and_left_as_it_is() {
-    // To write it anew would be to lose the member.
+    // Rewriting the record would lose the member.
     is_refused(
         |known| known.replace(r#""format":1,"#, r#""format":1,"region":"eu","#),
         "is damaged",

@@ -1,5 +1,5 @@
-//! The Kubernetes objects: built by the tool that applies them, held to Kubernetes' own schemas, to the types of the
-//! custom resources, to each other and to `spin.toml`.
+//! The Kubernetes objects: built by the tool that applies them, checked against Kubernetes' own schemas, the types of the
+//! custom resources, each other and `spin.toml`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,7 +59,7 @@ impl Objects {
         Self::of(&root().join("deploy/kubernetes"), "production")
     }
 
-    /// As it is where KEDA is used.
+    /// The variant with KEDA.
     fn production_with_keda() -> Self {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(&root().join("deploy/kubernetes"), copy.path());
@@ -115,7 +115,7 @@ fn validate(text: &str) -> usize {
         "{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    // It only warns of kinds that it does not know.
+    // It only warns about kinds that it does not know.
     said.lines().filter(|line| line.starts_with("INFO ")).count()
 }
 
@@ -137,7 +137,7 @@ fn secret_template() -> (String, Secret) {
     (text, secret)
 }
 
-/// The secrets that an application reads, by what for.
+/// The secrets that an application reads, by their use.
 fn secrets(app: &SpinApp) -> impl Iterator<Item = (&str, &SecretKeyRef)> {
     let stores = app.runtime_config.key_value_stores.iter();
     let settings = stores.flat_map(|store| &store.options).chain(&app.variables);
@@ -196,11 +196,10 @@ fn the_application_is_given_what_its_manifest_asks_for() {
         let [store] = &app.runtime_config.key_value_stores[..] else {
             panic!("one store");
         };
-        for component in manifest["component"].as_table().unwrap().values() {
-            assert_eq!(
-                component["key_value_stores"],
-                toml::Value::from(vec![store.name.clone()])
-            );
+        // The console has none.
+        let components = manifest["component"].as_table().unwrap().values();
+        for stores in components.filter_map(|component| component.get("key_value_stores")) {
+            assert_eq!(*stores, toml::Value::from(vec![store.name.clone()]));
         }
         assert_eq!(store.r#type, "redis");
         let [url] = &store.options[..] else {
@@ -213,8 +212,28 @@ fn the_application_is_given_what_its_manifest_asks_for() {
         for probe in [&app.checks.readiness, &app.checks.liveness] {
             assert_eq!(probe.http_get.path, "/.well-known/spin/health");
         }
-        let executor = objects.of_kind("SpinAppExecutor");
-        assert_eq!(executor[0]["metadata"]["name"], app.executor.as_str());
+    }
+}
+
+#[test]
+fn each_namespace_has_an_executor_of_its_own_name() {
+    if without("kubectl") {
+        return;
+    }
+    for objects in [Objects::dev(), Objects::production()] {
+        let [executor] = objects.of_kind("SpinAppExecutor")[..] else {
+            panic!("one executor");
+        };
+        let Value::Object(metadata) = &executor["metadata"] else {
+            panic!("{executor}");
+        };
+        // Operators up to 0.6.1 mix up executors of one name in different namespaces (spin-operator#480).
+        assert_eq!(metadata["name"], metadata["namespace"]);
+        assert_eq!(metadata["name"], objects.spin_app().executor.as_str());
+        assert_eq!(
+            executor["spec"]["deploymentConfig"]["runtimeClassName"],
+            "wasmtime-spin-v2"
+        );
     }
 }
 
@@ -285,4 +304,39 @@ fn what_is_beside_the_application_finds_it() {
         // The autoscalers count in parts of it.
         assert!(app.resources.requests.cpu.is_some());
     }
+}
+
+#[test]
+fn the_cron_job_runs_the_script_that_is_shipped() {
+    if without("kubectl") {
+        return;
+    }
+    let script = fs::read_to_string(root().join("deploy/sweep")).unwrap();
+    let objects = Objects::production();
+    let [map] = objects.of_kind("ConfigMap")[..] else {
+        panic!("one ConfigMap");
+    };
+    assert_eq!(map["data"]["sweep"], script);
+    let [job] = objects.of_kind("CronJob")[..] else {
+        panic!("one CronJob");
+    };
+    let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"][0]["configMap"]["name"], map["metadata"]["name"]);
+    let container = &pod["containers"][0];
+    let mount = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    let app = objects.of_kind("SpinApp")[0]["metadata"]["name"]
+        .as_str()
+        .unwrap();
+    assert_eq!(
+        container["command"],
+        serde_json::json!(["sh", format!("{mount}/sweep"), format!("http://{app}")])
+    );
+    // It uses a token that the application accepts.
+    let app = objects.spin_app();
+    let tokens = secrets(&app).find(|(name, _)| *name == "write_tokens").unwrap().1;
+    let read = &container["env"][0]["valueFrom"]["secretKeyRef"];
+    assert_eq!(
+        (&read["name"], &read["key"]),
+        (&tokens.name.clone().into(), &tokens.key.clone().into())
+    );
 }

@@ -1,5 +1,6 @@
-//! What `deploy/` holds does what it says: the manifests of the functions apart, the configurations of their stores and
-//! of the proxy before them, and the Kubernetes objects; one function replaced under load; records of other formats.
+//! The files in `deploy/` work: the manifests of single functions, the configurations of their stores and
+//! of the proxy in front, and the Kubernetes objects; one function replaced under load; records in other formats; the
+//! workflows of `.github`.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -10,9 +11,11 @@
 mod apart;
 mod custom_resources;
 mod formats;
+mod functions;
 mod kubernetes;
 mod manifests;
 mod replacement;
 mod runtime_config;
 mod service;
 mod unit;
+mod workflows;

@@ -1,4 +1,4 @@
-//! The manifests of the functions apart, held to the one of all together.
+//! The manifests of single functions, compared with the manifest of the whole application.
 
 use toml::{Table, Value};
 
@@ -11,7 +11,7 @@ fn functions(whole: &Table) -> Vec<&String> {
     whole["component"].as_table().unwrap().keys().collect()
 }
 
-/// The manifest that deploys `function` as `whole` does, but by itself and from `deploy/apps`.
+/// The manifest that deploys `function` as `whole` does, but separately and from `deploy/apps`.
 fn apart(whole: &Table, function: &str) -> Table {
     let mut component = whole["component"][function].as_table().unwrap().clone();
     let description = component["description"].clone();
@@ -20,10 +20,21 @@ fn apart(whole: &Table, function: &str) -> Table {
     let build = component["build"].as_table_mut().unwrap();
     build.insert("workdir".to_owned(), "../..".into());
 
+    // A function that is deployed by itself cannot call `publish-events`: the sweep publishes its changes.
+    let outbound = component.get("allowed_outbound_hosts").and_then(Value::as_array);
+    if outbound.is_some_and(|hosts| hosts[0].as_str() == Some("http://publish-events.spin.internal")) {
+        component.remove("allowed_outbound_hosts");
+        let variables = component["variables"].as_table_mut().unwrap();
+        assert!(variables.remove("events").is_some(), "{function}");
+    }
+
     let mut variables = whole["variables"].as_table().unwrap().clone();
-    let used = component["variables"].as_table().unwrap();
+    let used = component.get("variables").and_then(Value::as_table);
+    let hosts = component.get("allowed_outbound_hosts").and_then(Value::as_array);
     variables.retain(|name, _| {
-        used.values()
+        used.into_iter()
+            .flat_map(Table::values)
+            .chain(hosts.into_iter().flatten())
             .any(|value| value.as_str() == Some(&format!("{{{{ {name} }}}}")))
     });
 
@@ -36,7 +47,11 @@ fn apart(whole: &Table, function: &str) -> Table {
 
     let mut manifest = whole.clone();
     manifest.insert("application".to_owned(), application.into());
-    manifest.insert("variables".to_owned(), variables.into());
+    if variables.is_empty() {
+        manifest.remove("variables");
+    } else {
+        manifest.insert("variables".to_owned(), variables.into());
+    }
     manifest["trigger"]["http"] = triggers.into();
     manifest["component"] = Table::from_iter([(function.to_owned(), component.into())]).into();
     manifest

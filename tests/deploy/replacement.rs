@@ -17,11 +17,11 @@ use crate::service::{Service, Store, TOKEN};
 const CLIENTS: usize = 8;
 /// How many users they create before, between and after the events.
 const USERS: usize = 300;
-/// How often a request is sent that finds its connection closed.
+/// How often to send a request that finds its connection closed.
 const TRIES: usize = 5;
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Those who use the service, and the account of what they were told.
+/// The clients, and the account of the answers that they got.
 struct Clients {
     proxy: String,
     enough: AtomicBool,
@@ -31,7 +31,7 @@ struct Clients {
     failed: Mutex<Vec<String>>,
 }
 
-/// What one client sends its requests by.
+/// How one client sends its requests.
 struct Connections {
     http: reqwest::Client,
     /// Whether connections are used for more than one request.
@@ -99,7 +99,7 @@ impl Clients {
         }
     }
 
-    /// Sends a request until it is answered, and says what was wrong with the answer.
+    /// Sends a request until it is answered, and reports what is wrong with the answer.
     async fn send(
         &self,
         connections: &Connections,
@@ -126,7 +126,7 @@ impl Clients {
         Err(fault)
     }
 
-    /// Waits until so many more users were created.
+    /// Waits until this many more users were created.
     async fn go_on_for(&self, users: usize) {
         let end = Instant::now() + PATIENCE;
         let goal = self.users.load(Relaxed) + users;
@@ -137,7 +137,7 @@ impl Clients {
     }
 }
 
-/// Ends a host and counts the creations that it logged, all of which have to be of one build.
+/// Stops a host and counts the creations in its log, all of which must come from one build.
 fn creations(host: App, build: &str) -> usize {
     host.signal(Signal::TERM);
     let ended = host.ended();
@@ -164,25 +164,31 @@ async fn replace(store: Store) {
     }
     clients.go_on_for(USERS).await;
 
-    // As docs/UPGRADING.md has it: start the new one, let nginx know, wait for its old workers, stop the old one.
+    // As in docs/UPGRADING.md: start the new host, switch nginx over, wait for its old workers, stop the old host.
     let next = Manifest::apart("create-user").source("create-user", &next_build());
     let next = store.host(&next).start().await;
-    let old = std::mem::replace(&mut service.create_user, next);
+    let old = service.replace("create-user", next);
     proxy.reload(|address| service.proxy_config(address)).await;
     let by_old = tokio::task::block_in_place(|| creations(old, env!("CARGO_PKG_VERSION")));
     clients.go_on_for(USERS).await;
 
-    let [lost, kept] = service.get_user;
-    let reads = [&lost, &kept].map(|host| proxy.answered_by(host.address()));
+    let hosts = service.hosts("get-user");
+    let reads: Vec<_> = hosts
+        .iter()
+        .map(|host| proxy.answered_by(host.address()))
+        .collect();
+    let lost = service.remove("get-user");
     tokio::task::block_in_place(|| lost.kill());
     clients.go_on_for(USERS).await;
 
     clients.enough.store(true, Relaxed);
     tasks.join_all().await;
-    let by_next = tokio::task::block_in_place(|| creations(service.create_user, "next"));
+    let by_next = tokio::task::block_in_place(|| creations(service.remove("create-user"), "next"));
     let sent = clients.sent.load(Relaxed);
     let failed = clients.failed.lock().unwrap_or_else(PoisonError::into_inner);
-    let [one, other] = reads;
+    let [one, other] = reads[..] else {
+        panic!("get-user has two hosts");
+    };
     let _ = writeln!(
         std::io::stderr(),
         "create-user replaced, {}: {sent} requests sent, {} failed, {} sent again on another connection; {by_old} users \

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use harness::{App, Redis, root, without};
 use serde::Deserialize;
 
-/// `deploy/redis.toml`, with the address put in as the file asks for it.
+/// `deploy/redis.toml`, with the address inserted as the file describes.
 fn redis_at(url: &str) -> String {
     let output = Command::new("envsubst")
         .env("REDIS_URL", url)
@@ -35,7 +35,7 @@ async fn redis_keeps_the_users() {
     other.get("/user/jane").await.exactly(200, jane);
 }
 
-/// What Spin reads. It ignores what it does not know in a store, so a slip of the pen would go unnoticed.
+/// The options that Spin reads. Spin ignores unknown options of a store, so a typo would go unnoticed.
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct RuntimeConfig {
@@ -60,6 +60,12 @@ enum Store {
         consistent_read: bool,
         // Not `access_key`, `secret_key` and `token`, which are secrets.
     },
+    AzureCosmos {
+        account: String,
+        database: String,
+        container: String,
+        // Not `key`, which is a secret.
+    },
 }
 
 #[test]
@@ -69,12 +75,18 @@ fn the_keys_are_those_that_spin_reads() {
     }
     let read =
         |text: String| toml::from_str::<RuntimeConfig>(&text).map(|config| config.key_value_store.default);
-    // An address may well have a dollar sign in it.
+    // An address may contain a dollar sign.
     let url = "redis://:$PATH@localhost";
     assert_eq!(read(redis_at(url)), Ok(Store::Redis { url: url.to_owned() }));
     let dynamodb = fs::read_to_string(root().join("deploy/dynamodb.toml")).unwrap();
     assert!(matches!(
         read(dynamodb),
         Ok(Store::AwsDynamo { region, table, consistent_read: true }) if !region.is_empty() && !table.is_empty()
+    ));
+    let cosmosdb = fs::read_to_string(root().join("deploy/cosmosdb.toml")).unwrap();
+    assert!(matches!(
+        read(cosmosdb),
+        Ok(Store::AzureCosmos { account, database, container })
+            if [&account, &database, &container].iter().all(|name| !name.is_empty())
     ));
 }

@@ -2,7 +2,7 @@
 
 use harness::{App, AppBuilder, Manifest, Redis, State};
 
-/// What a token allows, for requests that come through a proxy.
+/// The token of the requests, which come through a proxy.
 pub(crate) const TOKEN: &str = "write-token";
 
 /// The store that all functions share.
@@ -37,44 +37,71 @@ impl Store {
     }
 }
 
-/// A host for each function, and two for `get-user`.
+/// The hosts that `deploy/nginx.conf` names.
 pub(crate) struct Service {
-    pub(crate) create_user: App,
-    pub(crate) get_user: [App; 2],
-    pub(crate) promote_user: App,
-    pub(crate) award_points: App,
+    config: String,
+    hosts: Vec<Host>,
+}
+
+/// One of them.
+struct Host {
+    function: String,
+    /// Its line in the configuration.
+    server: String,
+    app: App,
 }
 
 impl Service {
+    /// Starts a host for each `server` of each `upstream`, which is named after its function.
     pub(crate) async fn on(store: &Store) -> Self {
-        let start = |function: &str| store.host(&Manifest::apart(function)).start();
-        Self {
-            create_user: start("create-user").await,
-            get_user: [start("get-user").await, start("get-user").await],
-            promote_user: start("promote-user").await,
-            award_points: start("award-points").await,
+        let file = harness::root().join("deploy/nginx.conf");
+        let config = std::fs::read_to_string(file).unwrap();
+        let mut hosts = Vec::new();
+        let mut upstream = None;
+        for line in config.lines().map(str::trim) {
+            if let Some(name) = line.strip_prefix("upstream ") {
+                upstream = Some(name.trim_end_matches(" {"));
+            } else if let (Some(function), true) = (upstream, line.starts_with("server 127.0.0.1:")) {
+                hosts.push(Host {
+                    function: function.to_owned(),
+                    server: line.to_owned(),
+                    app: store.host(&Manifest::apart(function)).start().await,
+                });
+            }
         }
+        Self { config, hosts }
+    }
+
+    /// The hosts of a function.
+    pub(crate) fn hosts(&self, function: &str) -> Vec<&App> {
+        let hosts = self.hosts.iter().filter(|host| host.function == function);
+        hosts.map(|host| &host.app).collect()
+    }
+
+    /// Replaces the function's first host, and returns the old one.
+    pub(crate) fn replace(&mut self, function: &str, app: App) -> App {
+        let position = self.position(function);
+        std::mem::replace(&mut self.hosts[position].app, app)
+    }
+
+    /// Takes the function's first host out of those that this keeps alive. The configuration still names it.
+    pub(crate) fn remove(&mut self, function: &str) -> App {
+        self.hosts.remove(self.position(function)).app
+    }
+
+    fn position(&self, function: &str) -> usize {
+        let position = self.hosts.iter().position(|host| host.function == function);
+        position.unwrap_or_else(|| panic!("there is no {function}"))
     }
 
     /// `deploy/nginx.conf`, with the addresses that are free here in the place of those that it names.
     pub(crate) fn proxy_config(&self, address: &str) -> String {
-        let file = harness::root().join("deploy/nginx.conf");
-        let mut config = std::fs::read_to_string(file).unwrap();
-        let [one, other] = &self.get_user;
-        let hosts = [
-            &self.create_user,
-            one,
-            other,
-            &self.promote_user,
-            &self.award_points,
-        ];
-        let servers = (3001..).zip(hosts).map(|(port, host)| {
-            (
-                format!("server 127.0.0.1:{port};"),
-                format!("server {};", host.address()),
-            )
+        let servers = self.hosts.iter().map(|host| {
+            let free = format!("server {};", host.app.address());
+            (host.server.clone(), free)
         });
         let listen = ("listen 8080;".to_owned(), format!("listen {address};"));
+        let mut config = self.config.clone();
         for (named, free) in servers.chain([listen]) {
             assert_eq!(config.matches(&named).count(), 1, "{named}");
             config = config.replace(&named, &free);

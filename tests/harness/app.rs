@@ -18,7 +18,7 @@ use crate::{Manifest, State};
 const START: Duration = Duration::from_mins(2);
 const STOP: Duration = Duration::from_mins(1);
 
-/// How to start a host; what is not said is as shipped.
+/// How to start a host; by default as shipped.
 #[derive(Clone, Debug)]
 pub struct AppBuilder {
     manifest: Option<String>,
@@ -57,21 +57,21 @@ impl AppBuilder {
         self.manifest_text(manifest.to_string())
     }
 
-    /// Serves this text as the manifest, whatever it is.
+    /// Serves this text as the manifest, even if it is invalid.
     #[must_use]
     pub fn manifest_text(mut self, text: impl Into<String>) -> Self {
         self.manifest = Some(text.into());
         self
     }
 
-    /// Serves a manifest where it stands.
+    /// Serves a manifest file in its place.
     #[must_use]
     pub fn manifest_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.manifest_file = Some(path.into());
         self
     }
 
-    /// Uses a state directory that others use as well.
+    /// Uses a state directory that it shares with other hosts.
     #[must_use]
     pub fn state(mut self, state: &State) -> Self {
         self.state = state.clone();
@@ -99,7 +99,7 @@ impl AppBuilder {
         self
     }
 
-    /// Lets an instance serve no more than so many requests at a time.
+    /// Limits how many requests an instance serves at a time.
     #[must_use]
     pub fn requests_per_instance(mut self, count: u32) -> Self {
         self.requests_per_instance = Some(count);
@@ -124,12 +124,12 @@ impl AppBuilder {
         tokio::task::spawn_blocking(|| self.start_blocking())
             .await
             .unwrap_or_else(|error| {
-                // Its message is worth more than that a task panicked.
+                // The host's message is more useful than that of a panicked task.
                 std::panic::resume_unwind(error.into_panic())
             })
     }
 
-    /// Starts a host that is expected to give up by itself.
+    /// Starts a host that is expected to fail.
     pub async fn start_in_vain(self) -> Ended {
         tokio::task::spawn_blocking(move || Process::spawn(&self).0.ended())
             .await
@@ -157,7 +157,7 @@ impl AppBuilder {
 }
 
 impl App {
-    /// What is to be said before the host starts.
+    /// Returns a builder for the settings of a host.
     pub fn builder() -> AppBuilder {
         AppBuilder {
             manifest: None,
@@ -176,12 +176,12 @@ impl App {
         Self::builder().start().await
     }
 
-    /// Ends the host as a service manager does, which it has to do cleanly.
+    /// Stops the host as a service manager does, and checks that it ends cleanly.
     pub fn stop(self) {
         self.stop_with(Signal::TERM);
     }
 
-    /// Ends the host with a signal that it has to obey cleanly.
+    /// Stops the host with a signal, and checks that it ends cleanly.
     pub fn stop_with(mut self, signal: Signal) {
         self.signal(signal);
         let ended = self.process.ended();
@@ -193,19 +193,19 @@ impl App {
         );
     }
 
-    /// Ends the host without a warning.
+    /// Kills the host.
     pub fn kill(mut self) {
         self.process.kill();
     }
 
-    /// Starts the same again, on the same state and most likely another port.
+    /// Starts the host again, on the same state and most likely another port.
     pub async fn restart(self) -> Self {
         let builder = self.builder.clone();
         self.stop();
         builder.start().await
     }
 
-    /// Sends a signal and does not wait for what comes of it.
+    /// Sends a signal without waiting for its effect.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.process.id(), signal).expect("the host can be signalled");
     }
@@ -230,7 +230,7 @@ impl App {
         &self.address
     }
 
-    /// The client that the requests go through.
+    /// The HTTP client.
     pub fn client(&self) -> &reqwest::Client {
         &self.client
     }
@@ -372,7 +372,7 @@ impl Drop for Process {
             let _ = kill_process(self.id(), Signal::TERM);
             self.wait(Duration::from_secs(2));
         }
-        // Once it has been waited for, its number may be another process'.
+        // Once it has been waited for, its id may belong to another process.
         if matches!(self.child.try_wait(), Ok(None)) {
             self.kill();
         }
@@ -396,7 +396,7 @@ fn collect(
         while pipe.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
             let text = String::from_utf8_lossy(&line);
             if let (Some(serving), Some(address)) = (&serving, text.trim().strip_prefix("Serving http://")) {
-                // A host that was not expected to start has nobody waiting.
+                // Nobody waits for a host that was expected to fail.
                 let _ = serving.send(address.to_owned());
             }
             kept.lock()

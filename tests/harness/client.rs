@@ -1,4 +1,4 @@
-//! Requests to an application, and what comes back.
+//! Requests to an application, and their answers.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::App;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// Its status.
@@ -47,6 +47,27 @@ impl App {
         .await
     }
 
+    /// `POST` of a JSON text under an idempotency key.
+    pub async fn post_keyed(&self, path: &str, key: &str, json: impl Into<reqwest::Body>) -> Reply {
+        let request = self
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, "application/json");
+        self.send(request.header("idempotency-key", key).body(json)).await
+    }
+
+    /// `PATCH` by a JSON merge patch.
+    pub async fn patch(&self, path: &str, json: impl Into<reqwest::Body>) -> Reply {
+        let request = self
+            .request(Method::PATCH, path)
+            .header(CONTENT_TYPE, "application/merge-patch+json");
+        self.send(request.body(json)).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
     /// `POST /user`.
     pub async fn create(&self, record: impl Into<reqwest::Body>) -> Reply {
         self.post("/user", record).await
@@ -57,7 +78,7 @@ impl App {
         self.client().request(method, format!("{}{path}", self.url()))
     }
 
-    /// Sends a request and reads the answer, which has to be well-formed whatever it says.
+    /// Sends a request and reads the answer, and checks that it is well-formed.
     pub async fn send(&self, request: RequestBuilder) -> Reply {
         let (client, request) = request.build_split();
         let request = request.expect("a request that can be sent");
@@ -79,14 +100,14 @@ impl App {
         reply
     }
 
-    /// Opens a connection to send on it what no client would.
+    /// Opens a connection for sending bytes that no client would send.
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address())
             .await
             .expect("the host accepts connections")
     }
 
-    /// Sends bytes as they are and reads what comes back until the host closes the connection.
+    /// Sends raw bytes and reads until the host closes the connection.
     pub async fn raw(&self, request: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect().await;
         stream.write_all(request.as_ref()).await.expect("the host reads");
@@ -104,6 +125,30 @@ pub async fn read_to_end(stream: &mut TcpStream) -> String {
     String::from_utf8(answer).expect("an answer in UTF-8")
 }
 
+/// Sends a request on a kept connection and reads an answer whose body has `length` bytes. Returns how many bytes of the
+/// body the first read brought: all of them, if the host sent head and body in one segment.
+pub async fn first_read(stream: &mut TcpStream, request: &str, length: usize) -> usize {
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("the host reads");
+    let mut answer = vec![0; length + (64 << 10)];
+    let mut read = 0;
+    let mut first = None;
+    loop {
+        let more = timeout(PATIENCE, stream.read(&mut answer[read..]));
+        let more = more.await.expect("the host answers in time").expect("an answer");
+        assert_ne!(more, 0, "the host closed the connection");
+        read += more;
+        let head = answer[..read].windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        let body = head.map_or(0, |head| read - head - 4);
+        let first = *first.get_or_insert(body);
+        if head.is_some() && body >= length {
+            return first;
+        }
+    }
+}
+
 impl Reply {
     /// A success with exactly this JSON text.
     #[track_caller]
@@ -119,6 +164,7 @@ impl Reply {
     pub fn problem(&self, status: u16, slug: &str) -> Value {
         assert_eq!(self.status, status, "{self}");
         assert_eq!(self.header("content-type"), "application/problem+json", "{self}");
+        assert_eq!(self.header("cache-control"), "no-store", "{self}");
         let problem = self.json();
         assert_eq!(problem["type"], format!("urn:problem:{slug}"), "{self}");
         assert_eq!(problem["status"], status, "{self}");
@@ -129,6 +175,17 @@ impl Reply {
             );
         }
         problem
+    }
+
+    /// A problem of this kind, and the JSON pointers of its errors.
+    #[track_caller]
+    pub fn invalid(&self, slug: &str) -> Vec<String> {
+        let problem = self.problem(422, slug);
+        let errors = problem["errors"].as_array();
+        let errors = errors.unwrap_or_else(|| panic!("no errors: {self}")).iter();
+        errors
+            .map(|error| error["pointer"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// 405, and the methods that its `Allow` names.
@@ -150,7 +207,7 @@ impl Reply {
         std::str::from_utf8(&self.body).unwrap_or_else(|error| panic!("{error}: {self}"))
     }
 
-    /// A header that has to be there, once.
+    /// A header that must be there exactly once.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         let mut values = self.headers.get_all(name).iter();
@@ -159,7 +216,7 @@ impl Reply {
         value.to_str().unwrap_or_else(|error| panic!("{error}: {self}"))
     }
 
-    /// What holds for every answer: a length, and a body that is what its type says.
+    /// Checks what must hold for every answer: its length, and a body of its declared type.
     fn check(&self, what: &str, to_head: bool) {
         let has_content = !matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if has_content && !to_head {

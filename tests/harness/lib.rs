@@ -1,4 +1,4 @@
-//! What the end-to-end tests drive the application with: hosts, stores, manifests, and an HTTP client.
+//! What the end-to-end tests share: hosts, stores, manifests, and an HTTP client.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -21,15 +21,18 @@ mod client;
 mod manifest;
 mod nginx;
 pub mod python;
+mod rabbitmq;
 mod redis;
 mod state;
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 pub use app::{App, AppBuilder, Ended};
-pub use client::{Reply, read_to_end};
+pub use client::{Reply, first_read, read_to_end};
 pub use manifest::Manifest;
 pub use nginx::Nginx;
+pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 pub use state::State;
 
@@ -49,7 +52,16 @@ pub fn on_spin() -> bool {
     }
 }
 
-/// Whether `cargo xtask test` could not get this program; says so, for the test to return at once.
+/// Whether the tests deploy the functions built for WASI 0.3 (`TEST_WORLD=wasip3`) rather than those for WASI 0.2.
+pub fn in_wasip3() -> bool {
+    match std::env::var("TEST_WORLD").as_deref() {
+        Ok("wasip3") => true,
+        Ok("wasip2") | Err(_) => false,
+        Ok(other) => panic!("TEST_WORLD is wasip2 or wasip3, not {other}"),
+    }
+}
+
+/// Whether `cargo xtask test` could not install this program. Prints that, so that the test can return at once.
 pub fn without(program: &str) -> bool {
     let missing =
         std::env::var("TESTS_WITHOUT").is_ok_and(|missing| missing.split(',').any(|name| name == program));
@@ -59,14 +71,27 @@ pub fn without(program: &str) -> bool {
     missing
 }
 
-/// A function that traps on every request, to deploy in the place of another.
+/// A function that traps on every request, to deploy instead of another.
 pub fn trapping_function() -> PathBuf {
-    built("target/wasm32-wasip2/release/trapping_function.wasm")
+    let target = if in_wasip3() { "target/wasip3" } else { "target" };
+    built(format!("{target}/wasm32-wasip2/release/trapping_function.wasm"))
 }
 
-/// `create-user` once more, as another build of it: the lines that it logs name the build `next`.
+/// The manifest of `tests/probe-function`, which shows what a host does for a function.
+pub fn probe_manifest() -> PathBuf {
+    built("target/wasm32-wasip2/release/probe_function.wasm");
+    built("tests/probe-function/spin.toml")
+}
+
+/// Another build of `create-user`, which logs the build name `next`.
 pub fn next_build() -> PathBuf {
     built("target/next/wasm32-wasip2/release/create_user.wasm")
+}
+
+/// Ports that nothing uses at the moment.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("its address").port())
 }
 
 /// Something that is built before the tests run.

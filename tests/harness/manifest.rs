@@ -10,9 +10,13 @@ use toml::{Table, Value};
 pub struct Manifest(Table);
 
 impl Manifest {
-    /// The shipped one.
+    /// The shipped one, of the WASI world that is tested.
     pub fn shipped() -> Self {
-        Self::read("spin.toml")
+        Self::read(if crate::in_wasip3() {
+            "spin-wasip3.toml"
+        } else {
+            "spin.toml"
+        })
     }
 
     /// The shipped one of a function that is deployed apart from the others.
@@ -20,7 +24,7 @@ impl Manifest {
         Self::read(&format!("deploy/apps/{function}.toml"))
     }
 
-    /// A manifest of the project, its paths made absolute so that a copy of it can stand anywhere.
+    /// A manifest of the project with absolute paths, so that a copy works anywhere.
     fn read(path: &str) -> Self {
         let file = crate::root().join(path);
         let text =
@@ -51,7 +55,7 @@ impl Manifest {
         self
     }
 
-    /// Deploys another file in the place of a function.
+    /// Deploys another file instead of a function.
     #[must_use]
     pub fn source(self, function: &str, wasm: &Path) -> Self {
         self.set(function, "source", wasm.to_str().expect("a path in UTF-8"))

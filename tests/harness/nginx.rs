@@ -1,6 +1,5 @@
 //! A reverse proxy.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +23,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one that shares requests out among hosts and adds `X-Forwarded-For`, as proxies do.
+    /// Starts one that distributes requests to hosts and adds `X-Forwarded-For`, as proxies do.
     pub async fn before(apps: &[&App]) -> Self {
         let servers: Vec<_> = apps
             .iter()
@@ -51,10 +50,10 @@ impl Nginx {
 
     /// Starts one with `config` for a free address in its `http` block, and returns once it accepts connections.
     pub async fn start(config: impl FnOnce(&str) -> String) -> Self {
-        let port = free_port();
+        let [port] = crate::free_ports();
         let directory = TempDir::new().expect("a temporary directory");
         let path = directory.path().display();
-        // The directory is this user's alone.
+        // Only this user can access the directory.
         let user = if geteuid().is_root() { "user root;" } else { "" };
         let main = format!(
             "daemon off; {user} worker_processes 2; error_log {path}/error.log; pid {path}/pid;
@@ -94,8 +93,8 @@ impl Nginx {
         nginx
     }
 
-    /// Takes another configuration without refusing or breaking off a request. Returns once nothing is served by the
-    /// old one any more.
+    /// Loads another configuration without refusing or aborting a request. Returns once no request is served by the
+    /// old one.
     pub async fn reload(&self, config: impl FnOnce(&str) -> String) {
         let file = self.directory.path().join("http.conf");
         std::fs::write(file, config(&self.address())).expect("the configuration can be written");
@@ -159,9 +158,4 @@ impl Drop for Nginx {
             eprintln!("nginx reported:\n{}", self.errors());
         }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

@@ -1,11 +1,12 @@
-//! A Redis server of one's own.
+//! A Redis server for one test.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const START: Duration = Duration::from_secs(20);
@@ -31,14 +32,12 @@ impl Redis {
     }
 
     fn new(append_only: bool) -> Self {
-        // Nobody holds the port until the server does, so it may be lost to another.
+        // Another process may take the port before the server does.
         for _ in 0..5 {
-            let free = TcpListener::bind("127.0.0.1:0")
-                .and_then(|listener| listener.local_addr())
-                .expect("a free port");
+            let [port] = crate::free_ports();
             let folder = tempfile::tempdir().expect("a temporary folder");
             let mut redis = Self {
-                port: free.port(),
+                port,
                 folder,
                 append_only,
                 server: None,
@@ -68,12 +67,27 @@ impl Redis {
         assert!(self.try_start(), "redis-server does not start again");
     }
 
-    /// Ends it without a warning.
+    /// Kills it.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
             let _ = server.kill();
             let _ = server.wait();
         }
+    }
+
+    /// Freezes it, so that it keeps its connections but answers nothing.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Resumes it after [`Redis::freeze`].
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let server = self.server.as_ref().expect("a server that runs");
+        kill_process(Pid::from_child(server), signal).expect("the server can be signalled");
     }
 
     fn try_start(&mut self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
-/// A state directory; it goes away with its last clone.
+/// A state directory, which is deleted with its last clone.
 #[derive(Clone, Debug)]
 pub struct State(Arc<TempDir>);
 
@@ -25,12 +25,38 @@ impl State {
         self.0.path()
     }
 
-    /// The database, opened beside the hosts that use it.
+    /// Opens the database while hosts use it.
     pub fn database(&self) -> Connection {
         Connection::open(self.path().join("sqlite_key_value.db")).expect("the database opens")
     }
 
-    /// Writes a value behind the functions' back.
+    /// A value that is text, as the functions wrote it.
+    pub fn value(&self, key: &str) -> String {
+        let value: Vec<u8> = self
+            .database()
+            .query_row(
+                "SELECT value FROM spin_key_value WHERE store = 'default' AND key = ?1",
+                params![key],
+                |row| row.get(0),
+            )
+            .unwrap_or_else(|error| panic!("{key}: {error}"));
+        String::from_utf8(value).unwrap_or_else(|error| panic!("{key}: {error}"))
+    }
+
+    /// Every key with its value, both as far as they are text.
+    pub fn all(&self) -> Vec<(String, String)> {
+        let database = self.database();
+        let mut all = database
+            .prepare("SELECT key, value FROM spin_key_value WHERE store = 'default'")
+            .expect("the table is there");
+        let rows = all.query_map([], |row| {
+            let value: Vec<u8> = row.get(1)?;
+            Ok((row.get(0)?, String::from_utf8_lossy(&value).into_owned()))
+        });
+        rows.and_then(Iterator::collect).expect("the table is read")
+    }
+
+    /// Writes a value directly, without the functions.
     pub fn overwrite(&self, key: &str, value: &[u8]) {
         let changed = self
             .database()

@@ -20,7 +20,7 @@ const COPIES: usize = 3;
 const ANSWERS: u64 = 400;
 const JANE: &str = r#"{"username":"jane","points":101}"#;
 
-/// Clients that create users and award points, and what they were told.
+/// Clients that create users and award points, and the answers that they got.
 struct Load {
     app: App,
     /// The points of each user that the answers add up to.
@@ -57,7 +57,7 @@ impl Load {
         self.acknowledge(user, 2);
     }
 
-    /// One client: new users of its own, and points for users that all share.
+    /// One client, which creates users of its own and awards points to shared users.
     async fn client(self: Arc<Self>, client: u64) {
         for number in 0.. {
             if self.over.load(Relaxed) {
@@ -123,13 +123,13 @@ async fn what_was_acknowledged_before_a_back_up_is_in_it() {
         found += restored(copy, before).await;
     }
     let line = format!(
-        "back-up: {} copies under the load of {CLIENTS} clients, {} requests answered, {meanwhile} of them while a copy \
+        "backup: {} copies under the load of {CLIENTS} clients, {} requests answered, {meanwhile} of them while a copy \
          was made; {acknowledged} records acknowledged before, {found} found in the restored stores, 0 missing, 0 with \
          fewer points, 0 unreadable\n",
         copies.len(),
         load.answers.load(Relaxed),
     );
-    // Not by `eprint`, which the test harness keeps to itself.
+    // Not with `eprintln`, which the test harness captures.
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
@@ -145,7 +145,7 @@ async fn restored(copy: &Path, before: &HashMap<String, u64>) -> usize {
         assert_eq!(mode, "wal");
         let mut keys = database
             .prepare(
-                "SELECT substr(key, 6) FROM spin_key_value WHERE store = 'default' AND key LIKE 'user/%'",
+                "SELECT substr(key, 6) FROM spin_key_value WHERE store = 'default' AND key GLOB 'user:*'",
             )
             .unwrap();
         let users = keys.query_map([], |row| row.get(0)).unwrap();
@@ -171,14 +171,14 @@ async fn restored(copy: &Path, before: &HashMap<String, u64>) -> usize {
             "{user}: {found:?}, and {acknowledged} were acknowledged"
         );
     }
-    // The restored store takes changes as the old one did.
+    // The restored store accepts changes like the old one.
     app.create(JANE).await.exactly(201, JANE);
     let shared = app.post("/user/points/shared0", r#"{"points":1}"#).await;
     assert_eq!(shared.status, 200, "{shared}");
     users.len()
 }
 
-/// An application with one user, and an empty folder for copies; none where there is no `sqlite3`.
+/// An application with one user, and an empty folder for copies; `None` without `sqlite3`.
 async fn jane() -> Option<(App, TempDir)> {
     if without("sqlite3") {
         return None;
@@ -256,6 +256,6 @@ async fn a_restore_leaves_what_is_there_alone() {
         .execute("CREATE TABLE other (value)", [])
         .unwrap();
     let refused = script::run("restore", [copy.as_path(), state.path()]).await;
-    refused.refused(" is no back-up of a store");
+    refused.refused(" is not a backup of a store");
     assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
 }

@@ -1,14 +1,17 @@
-//! What `docs/OPERATIONS.md` tells an operator to do, done: the scripts of `deploy/` on real stores under load, and the
-//! package as it is released.
+//! Runs what `docs/OPERATIONS.md` tells an operator to do: the scripts in `deploy/` on real stores under load, and the
+//! release bundle.
 //!
-//! Each test of load ends with one line on standard error that says what it did.
+//! Each test of a load ends with one line on standard error that summarizes it.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
     reason = "a test that cannot go on panics, and all this is part of tests"
 )]
 
+mod amqp;
 mod backup;
 mod moving;
 mod package;
 mod script;
+mod sweep;
+mod transfer;

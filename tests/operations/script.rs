@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// What a script did.
+/// The outcome of a script.
 pub(crate) struct Ran {
     success: bool,
     stdout: String,
@@ -27,7 +27,7 @@ pub(crate) async fn run<const N: usize>(name: &str, args: [impl AsRef<OsStr>; N]
 }
 
 impl Ran {
-    /// What it printed, when it did what it was told to.
+    /// Checks that it succeeded without messages, and returns its output.
     #[track_caller]
     pub(crate) fn succeeded(&self) -> &str {
         assert!(self.success, "{}", self.stderr);
@@ -35,7 +35,7 @@ impl Ran {
         &self.stdout
     }
 
-    /// That it refused, with a word on why.
+    /// Checks that it failed with a message that contains `why`.
     #[track_caller]
     pub(crate) fn refused(&self, why: &str) {
         assert!(!self.success, "{}", self.stdout);

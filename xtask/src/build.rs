@@ -1,20 +1,21 @@
 //! Builds the functions and the embedded host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use toml_edit::{DocumentMut, Item, Value};
 
+use crate::world::{World, wasip3_manifest};
 use crate::{cargo, root, run, toolchain};
 
-/// The functions that `spin.toml` deploys, each under the name of its package as well.
+/// The names of the functions in `spin.toml`, which are also the names of their packages.
 pub(crate) fn function_names() -> Result<Vec<String>> {
-    let path = root().join("spin.toml");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let path = World::Wasip2.manifest();
+    let text = read(&path)?;
     let manifest: DocumentMut = text
         .parse()
-        .with_context(|| format!("{} is broken", path.display()))?;
+        .with_context(|| format!("{} is malformed", path.display()))?;
     let components = manifest.get("component").and_then(Item::as_table_like);
     Ok(components
         .context("spin.toml has no components")?
@@ -23,20 +24,35 @@ pub(crate) fn function_names() -> Result<Vec<String>> {
         .collect())
 }
 
-/// Builds every function, to where `spin.toml` looks for it.
-pub(crate) fn functions() -> Result<()> {
+/// Builds every function for `world`, to where its manifest looks for it.
+pub(crate) fn functions(world: World) -> Result<()> {
     toolchain::require_target()?;
-    println!("Building the functions …");
-    release(&function_names()?)
+    println!("Building the functions for {world} …");
+    release(world, "users", &packages(&function_names()?))
 }
 
-/// Builds the function that the tests deploy to see it trap.
-pub(crate) fn trapping_function() -> Result<()> {
-    println!("Building the function that traps, for the tests …");
-    release(&["trapping-function".to_owned()])
+/// Generates the manifest for WASI 0.3 from `spin.toml`, unless it is up to date.
+pub(crate) fn manifest() -> Result<()> {
+    let made = wasip3_manifest(&read(&World::Wasip2.manifest())?);
+    let path = World::Wasip3.manifest();
+    if std::fs::read_to_string(&path).is_ok_and(|text| text == made) {
+        return Ok(());
+    }
+    println!("Writing {} …", path.display());
+    std::fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Builds a function once more under another name, which the tests take for its next release.
+/// Builds the functions that only tests deploy: one that traps and, for WASI 0.2, one that probes what the host does.
+pub(crate) fn test_functions(world: World) -> Result<()> {
+    println!("Building the functions of the tests for {world} …");
+    let mut functions = vec!["trapping-function".to_owned()];
+    if world == World::Wasip2 {
+        functions.push("probe-function".to_owned());
+    }
+    release(world, "users", &packages(&functions))
+}
+
+/// Builds a function again under another build name, which the tests use as its next release.
 pub(crate) fn next_build() -> Result<()> {
     println!("Building the next release of a function, for the tests …");
     let target = root().join("target/next");
@@ -47,32 +63,40 @@ pub(crate) fn next_build() -> Result<()> {
         .arg(target))
 }
 
-/// Builds the embedded host and says where it is.
+/// Builds the embedded host, and returns the path of its program.
 pub(crate) fn embedded_host() -> Result<PathBuf> {
     println!("Building the embedded host (some minutes the first time) …");
     run(into_target(&mut cargo()).args(["--profile", "host", "--package", "host"]))?;
     Ok(root().join("target/host/host"))
 }
 
-/// Builds the components that show what a request costs at least.
-pub(crate) fn floor() -> Result<()> {
-    println!("Building the floor …");
-    let mut cargo = cargo();
-    into_target(&mut cargo).args(["--release", "--target", toolchain::TARGET]);
-    run(cargo.args(["--package", "floor", "--examples"]))
+/// Builds the components that measure the minimum cost of a request.
+pub(crate) fn floor(world: World) -> Result<()> {
+    println!("Building the floor for {world} …");
+    release(world, "floor", &["--package", "floor", "--examples"])
 }
 
-/// Builds the native server and what measures all, with the optimizations of the embedded host.
+/// Builds the native server and the benchmarks, with the optimizations of the embedded host.
 pub(crate) fn benches() -> Result<()> {
     println!("Building the native server and the benchmarks …");
     run(into_target(&mut cargo()).args(["--profile", "host", "--package", "native", "--package", "benches"]))
 }
 
-fn release(packages: &[String]) -> Result<()> {
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The arguments of cargo for these packages.
+fn packages(names: &[String]) -> Vec<&str> {
+    names.iter().flat_map(|name| ["--package", name]).collect()
+}
+
+/// Builds for `world`, by the feature of the package `featured`, what `arguments` name.
+fn release(world: World, featured: &str, arguments: &[&str]) -> Result<()> {
     let mut cargo = cargo();
-    into_target(&mut cargo).args(["--release", "--target", toolchain::TARGET]);
-    // The same sources make the same bytes wherever they are built: messages of panics tell paths of other crates, and
-    // these variables would take the place of what `.cargo/config.toml` asks of the linker.
+    cargo.args(world.build_arguments(featured));
+    // Builds must be reproducible on every machine. Panic messages contain the paths of other crates, so these are
+    // remapped; and the variables would override the linker flags in `.cargo/config.toml`, so they are removed.
     let flag = format!(
         "--remap-path-prefix={}=/cargo",
         toolchain::cargo_home()?.display()
@@ -86,10 +110,10 @@ fn release(packages: &[String]) -> Result<()> {
         ))
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    run(cargo.args(packages.iter().flat_map(|package| ["--package", package])))
+    run(cargo.args(arguments))
 }
 
-/// `spin.toml` names files in `target`, so that is where they go, also if cargo is set up to build elsewhere.
+/// Builds into the folder where the tests and the benchmarks look, even if cargo is configured to build elsewhere.
 fn into_target(cargo: &mut Command) -> &mut Command {
     cargo.args(["build", "--target-dir"]).arg(root().join("target"))
 }

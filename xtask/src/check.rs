@@ -1,10 +1,10 @@
-//! Formatting and lints.
+//! Formatting, lints and documentation.
 
 use anyhow::Result;
 
 use crate::{build, cargo, run, toolchain};
 
-/// Checks everything; the functions a second time for the target that they run on.
+/// Checks formatting, lints and documentation, the lints of the functions also for the target that they run on.
 pub(crate) fn check() -> Result<()> {
     println!("Checking the formatting …");
     run(cargo().args(["fmt", "--all", "--check"]))?;
@@ -17,8 +17,12 @@ pub(crate) fn check() -> Result<()> {
         "--deny",
         "warnings",
     ]))?;
+    println!("Checking the documentation …");
+    run(cargo()
+        .args(["doc", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "--deny warnings"))?;
     println!("Checking the lints of the fuzz targets …");
-    // They are a workspace of their own, which cargo-fuzz wants.
+    // cargo-fuzz needs them to be a workspace of their own.
     run(cargo()
         .args(["clippy", "--manifest-path", "users/fuzz/Cargo.toml"])
         .args(["--target-dir", "target"])
@@ -26,10 +30,14 @@ pub(crate) fn check() -> Result<()> {
     println!("Checking the lints of the functions …");
     toolchain::require_target()?;
     let functions = build::function_names()?;
-    let packages = functions.iter().flat_map(|function| ["--package", function]);
-    run(cargo()
-        .args(["clippy", "--target", toolchain::TARGET])
-        .args(packages)
-        .args(["--package", "floor", "--lib", "--examples"])
-        .args(["--", "--deny", "warnings"]))
+    for features in [&[][..], &["--features", "users/wasip3,floor/wasip3"]] {
+        let packages = functions.iter().flat_map(|function| ["--package", function]);
+        run(cargo()
+            .args(["clippy", "--target", toolchain::TARGET])
+            .args(features)
+            .args(packages)
+            .args(["--package", "users", "--package", "floor", "--lib", "--examples"])
+            .args(["--", "--deny", "warnings"]))?;
+    }
+    Ok(())
 }

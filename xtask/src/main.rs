@@ -1,5 +1,5 @@
 //! The project's own commands, by the cargo-xtask convention: `cargo xtask up`, `build`, `test`, `check`, `bench`,
-//! `package`.
+//! `package`, `screenshots`.
 
 mod bench;
 mod build;
@@ -9,6 +9,7 @@ mod test;
 mod toolchain;
 mod tools;
 mod up;
+mod world;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -16,13 +17,15 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
+use crate::world::World;
+
 /// The project's own commands.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
     /// Builds what is needed and serves the functions on this machine.
     Up(up::Options),
-    /// Builds the functions and the embedded host.
+    /// Builds the functions and the embedded host, and makes spin-wasip3.toml from spin.toml.
     Build,
     /// Builds everything and runs every test.
     Test {
@@ -30,16 +33,21 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Checks formatting and lints.
+    /// Checks formatting, lints and documentation.
     Check,
-    /// Measures the functions against the floor, a native server and the seed.
+    /// Measures the functions and compares them with the floor, a native server and the seed.
     Bench {
         /// Write the results to docs/BENCHMARKS.md and docs/benchmarks.
         #[arg(long)]
         write: bool,
+        /// Measure each case once instead of three times.
+        #[arg(long)]
+        quick: bool,
     },
-    /// Builds the functions and packs them with what it takes to deploy them.
+    /// Builds the release bundle: the functions and everything needed to deploy them.
     Package,
+    /// Takes the screenshots of the console in docs/console.
+    Screenshots,
 }
 
 fn main() -> ExitCode {
@@ -54,14 +62,16 @@ fn perform(task: Task) -> Result<ExitCode> {
     match task {
         Task::Up(options) => return up::up(&options),
         Task::Build => {
-            build::functions()?;
+            build::manifest()?;
+            build::functions(World::Wasip2)?;
             build::embedded_host()?;
         }
         Task::Test { args } => test::test(&args)?,
         Task::Check => check::check()?,
-        Task::Bench { write } => bench::bench(write)?,
+        Task::Bench { write, quick } => bench::bench(write, quick)?,
+        Task::Screenshots => test::screenshots()?,
         Task::Package => {
-            build::functions()?;
+            build::functions(World::Wasip2)?;
             package::package()?;
         }
     }
@@ -74,14 +84,14 @@ fn root() -> &'static Path {
     Path::new(XTASK).parent().unwrap_or(Path::new(XTASK))
 }
 
-/// The cargo that runs this program, at work in the project's folder.
+/// A command of the cargo that runs this program, in the project's folder.
 fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
     cargo
 }
 
-/// Runs a command to its end, its output going where ours goes.
+/// Runs a command, and fails if the command does. It inherits standard output and error.
 fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let status = command

@@ -1,6 +1,6 @@
-//! Packs what is released: the functions, their manifests, and what an operator needs to deploy them.
+//! Builds the release bundle: the functions, their manifests, and what an operator needs to deploy them.
 //!
-//! The same sources make the same bytes, wherever and whenever they are packed.
+//! The same sources always give the same bytes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,22 @@ use toml_edit::{DocumentMut, Item, value};
 
 use crate::{build, root, run, toolchain, tools};
 
-/// What of the project goes into the package as it is, but for the manifests.
-const INCLUDED: [&str; 7] = [
+/// The files and folders that are copied into the package. Only the manifests among them are changed.
+const INCLUDED: [&str; 9] = [
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
     "SECURITY.md",
+    "console/vendor/README.md",
+    "console/vendor/openapi-explorer-2.4.820.LICENSE",
     "deploy",
     "docs",
     "spin.toml",
 ];
-/// Where the functions are in the package.
+/// The folder of the functions in the package.
 const FUNCTIONS: &str = "functions";
 
-/// Packs the functions, which have to be built, into `target/package/users-<version>.tar.gz`.
+/// Packs the functions, which must have been built, into `target/package/users-<version>.tar.gz`.
 pub(crate) fn package() -> Result<()> {
     println!("Making the package …");
     let version = env!("CARGO_PKG_VERSION");
@@ -36,7 +38,7 @@ pub(crate) fn package() -> Result<()> {
     let folder = out.join(&name);
     let time = git(&["log", "-1", "--format=%ct"])?.trim().to_owned();
 
-    // Only files that git knows: what else lies about on one machine would not be in the package of another.
+    // Only files that git tracks, so that the package does not depend on what else is on the machine.
     let sources = git(&["ls-files", "-z"])?;
     let sources: Vec<_> = sources.split_terminator('\0').map(Path::new).collect();
     for file in sources
@@ -71,7 +73,7 @@ pub(crate) fn package() -> Result<()> {
     Ok(())
 }
 
-/// Where cargo leaves the functions, as the manifests name it.
+/// The folder into which cargo builds the functions, as the manifests name it.
 fn release_folder() -> PathBuf {
     Path::new("target").join(toolchain::TARGET).join("release")
 }
@@ -86,19 +88,21 @@ fn copy(file: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a manifest name the functions where the package has them. Nothing is built there.
+/// Changes a manifest to name the functions where the package has them, without build commands.
 fn point_to_package(path: &Path) -> Result<()> {
     let text = fs::read_to_string(path)?;
     let mut document: DocumentMut = text
         .parse()
-        .with_context(|| format!("{} is broken", path.display()))?;
+        .with_context(|| format!("{} is malformed", path.display()))?;
     let Some(components) = document.get_mut("component").and_then(Item::as_table_like_mut) else {
         return Ok(());
     };
     let built = release_folder();
-    let built = built.to_str().context("a path in UTF-8")?;
+    let built = built.to_str().context("the path is not UTF-8")?;
     for (_, component) in components.iter_mut() {
-        let component = component.as_table_like_mut().context("a component is no table")?;
+        let component = component
+            .as_table_like_mut()
+            .context("a component is not a table")?;
         component.remove("build");
         if let Some(source) = component.get("source").and_then(Item::as_str) {
             let source = source.replace(built, FUNCTIONS);
@@ -109,10 +113,10 @@ fn point_to_package(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes a bill of materials for each function, in `CycloneDX`, by way of a copy of the sources.
+/// Writes a bill of materials in `CycloneDX` for each function, using a copy of the sources.
 fn bills_of_materials(sources: &[&Path], time: &str, copied: &Path, folder: &Path) -> Result<()> {
     let cargo_cyclonedx = tools::cargo_cyclonedx()?;
-    // It writes beside every crate.
+    // cargo-cyclonedx writes into the folder of every crate.
     for file in sources {
         copy(file, copied)?;
     }
@@ -127,7 +131,7 @@ fn bills_of_materials(sources: &[&Path], time: &str, copied: &Path, folder: &Pat
         ])
         .args(["--target", toolchain::TARGET, "--no-build-deps"])
         .current_dir(copied)
-        // Leaves out what differs from run to run.
+        // Makes it leave out what differs from run to run.
         .env("SOURCE_DATE_EPOCH", time))?;
     fs::create_dir_all(folder)?;
     for function in build::function_names()? {
@@ -136,7 +140,7 @@ fn bills_of_materials(sources: &[&Path], time: &str, copied: &Path, folder: &Pat
         let text = text.replace(&format!("file://{}", copied.display()), "file://.");
         ensure!(
             !text.contains("file:///"),
-            "{file} names a folder of this machine: {} has characters that do not stand for themselves",
+            "{file} names a folder of this machine, because {} has characters that a URL escapes",
             copied.display()
         );
         fs::write(folder.join(file), text)?;

@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 /// The target that the functions are built for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 
-/// Major and minor version, which is all that is compared here.
+/// Major and minor version.
 pub(crate) type Version = (u32, u32);
 
-/// Fails with a word on what to do if the compiler is older than the workspace asks for.
+/// Fails, and tells what to do, if the compiler is older than the workspace requires.
 pub(crate) fn require() -> Result<()> {
     let installed = rustc(&["--version"])?;
     let found = version(&installed).with_context(|| format!("cannot read the version in {installed:?}"))?;
@@ -38,13 +38,13 @@ pub(crate) fn require_target() -> Result<()> {
         Ok(status) => bail!("`rustup target add {TARGET}` failed ({status})"),
         Err(error) if error.kind() == ErrorKind::NotFound => bail!(
             "the Rust target {TARGET} is not installed, and there is no rustup to install it with: \
-             get Rust from https://rustup.rs, or the target from where this Rust came from"
+             get Rust from https://rustup.rs, or install the target from the same source as this Rust"
         ),
         Err(error) => Err(error).context("cannot run rustup"),
     }
 }
 
-/// The first version in what a program prints about itself; a pre-release counts as the release.
+/// The first version in what a program prints about itself; a pre-release counts as its release.
 pub(crate) fn version(text: &str) -> Option<Version> {
     text.split_whitespace().find_map(|word| {
         let mut numbers = word.trim_start_matches('v').split('.');
@@ -52,7 +52,7 @@ pub(crate) fn version(text: &str) -> Option<Version> {
     })
 }
 
-/// The folder where cargo keeps the sources of other crates.
+/// The folder in which cargo keeps the sources of other crates.
 pub(crate) fn cargo_home() -> Result<PathBuf> {
     let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     named

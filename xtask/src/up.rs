@@ -15,27 +15,28 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::toolchain::{Version, version};
+use crate::world::World;
 use crate::{build, root};
 
-/// Spin 4.0 rejects the functions: they are components of WASI 0.3.
-const SPIN_NEEDED: Version = (4, 1);
+/// The oldest Spin that has `static_response`, which `spin.toml` uses.
+const SPIN_NEEDED: Version = (3, 5);
 
-/// How to serve; the names are those of `spin up`.
+/// How to serve. The flags have the names of those of `spin up`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What runs the functions [default: spin if version 4.1 or later is on PATH, else embedded]
+    /// What runs the functions [default: spin if version 3.5 or later is on PATH, else embedded]
     #[arg(long)]
     host: Option<Host>,
     /// The address to serve on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: String,
-    /// Where the users are kept [default: .spin beside spin.toml]
+    /// The folder that keeps the users [default: .spin beside spin.toml]
     #[arg(long)]
     state_dir: Option<PathBuf>,
     /// A Spin runtime configuration, for instance to keep the users in Redis.
     #[arg(long)]
     runtime_config_file: Option<PathBuf>,
-    /// Leaves out what the functions print.
+    /// Hides what the functions print.
     #[arg(long)]
     quiet: bool,
 }
@@ -46,10 +47,10 @@ enum Host {
     Embedded,
 }
 
-/// Builds, serves until told to stop, and passes the host's exit code on.
+/// Builds the functions, serves them until stopped, and returns the host's exit code.
 pub(crate) fn up(options: &Options) -> Result<ExitCode> {
     let host = choose_host(options.host)?;
-    build::functions()?;
+    build::functions(World::Wasip2)?;
     let state_dir = options.state_dir.clone().unwrap_or_else(|| root().join(".spin"));
     let mut command = match host {
         Host::Spin => {
@@ -65,13 +66,11 @@ pub(crate) fn up(options: &Options) -> Result<ExitCode> {
             Command::new(host)
         }
     };
-    command.arg("--from").arg(root().join("spin.toml"));
+    command.arg("--from").arg(World::Wasip2.manifest());
     command
         .args(["--listen", &options.listen])
         .arg("--state-dir")
-        .arg(state_dir)
-        // A call of `wasi:keyvalue` keeps its instance from all else, so requests that share one wait for each other.
-        .args(["--max-instance-concurrent-reuse-count", "1"]);
+        .arg(state_dir);
     if let Some(file) = &options.runtime_config_file {
         command.arg("--runtime-config-file").arg(file);
     }
@@ -81,7 +80,7 @@ pub(crate) fn up(options: &Options) -> Result<ExitCode> {
     serve(&mut command)
 }
 
-/// What the `spin` on PATH says of itself.
+/// The version that the `spin` on PATH prints.
 fn installed_spin() -> Option<String> {
     let output = Command::new("spin")
         .arg("--version")
@@ -90,12 +89,12 @@ fn installed_spin() -> Option<String> {
     Some(String::from_utf8_lossy(&output.ok()?.stdout).trim().to_owned())
 }
 
-/// Whether there is a `spin` on PATH that runs the functions.
+/// Whether the `spin` on PATH can run the functions.
 pub(crate) fn spin_fits() -> bool {
     installed_spin().is_some_and(|found| fits(&found))
 }
 
-/// Whether a `spin` that says so of itself runs the functions.
+/// Whether a `spin` that prints this version can run the functions.
 fn fits(spin: &str) -> bool {
     version(spin) >= Some(SPIN_NEEDED)
 }
@@ -105,12 +104,12 @@ fn choose_host(forced: Option<Host>) -> Result<Host> {
         (Some(Host::Embedded), _) => Host::Embedded,
         (_, Some(found)) if fits(&found) => Host::Spin,
         (Some(Host::Spin), Some(found)) => {
-            bail!("Spin 4.1 or later is needed, and the one on PATH is {found:?}")
+            bail!("Spin 3.5 or later is needed, and the one on PATH is {found:?}")
         }
         (Some(Host::Spin), None) => bail!("there is no `spin` on PATH"),
         (None, Some(found)) => {
             println!(
-                "Using the embedded host: Spin 4.1 or later is needed, and the one on PATH is {found:?}"
+                "Using the embedded host: Spin 3.5 or later is needed, and the one on PATH is {found:?}"
             );
             Host::Embedded
         }
@@ -121,7 +120,7 @@ fn choose_host(forced: Option<Host>) -> Result<Host> {
     })
 }
 
-/// Puts the database in write-ahead mode, in which Spin commits more than twice as fast; the file remembers.
+/// Switches the database to WAL mode, in which Spin commits more than twice as fast. The mode is stored in the file.
 fn use_write_ahead_log(state_dir: &Path) -> Result<()> {
     let file = state_dir.join("sqlite_key_value.db");
     std::fs::create_dir_all(state_dir).with_context(|| format!("cannot create {}", state_dir.display()))?;
@@ -130,10 +129,10 @@ fn use_write_ahead_log(state_dir: &Path) -> Result<()> {
         .with_context(|| format!("cannot prepare {}", file.display()))
 }
 
-/// Starts the host, shows what it prints, and says how to call the functions once they answer.
+/// Starts the host, prints its output, and tells how to call the functions once they answer.
 fn serve(command: &mut Command) -> Result<ExitCode> {
     let name = command.get_program().to_string_lossy().into_owned();
-    // From here on a signal ends the host first, and with it this program.
+    // From here on a signal ends the host, and this program ends after it.
     let signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let mut child = command
         .stdout(Stdio::piped())
@@ -145,7 +144,7 @@ fn serve(command: &mut Command) -> Result<ExitCode> {
     for line in BufReader::new(output).split(b'\n') {
         let line = line.context("cannot read what the host prints")?;
         let line = String::from_utf8_lossy(&line);
-        // Nobody may be reading any more; the host goes on all the same.
+        // The host continues even if nobody reads the output any more.
         let _ = writeln!(std::io::stdout(), "{line}");
         if let Some(address) = line.trim().strip_prefix("Serving http://") {
             let address = address.to_owned();
@@ -153,7 +152,7 @@ fn serve(command: &mut Command) -> Result<ExitCode> {
         }
     }
     let status = child.wait().context("cannot wait for the host")?;
-    // As shells report it.
+    // Encoded as shells do.
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));
@@ -162,27 +161,28 @@ fn serve(command: &mut Command) -> Result<ExitCode> {
         .map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Passes SIGTERM on to the host. The terminal sends SIGINT to the host as well, so that is only kept from ending us.
+/// Forwards SIGTERM to the host. The terminal also sends SIGINT to the host, so here SIGINT is only kept from ending us.
 fn pass_on(mut signals: Signals, host: &Child) {
     let host = Pid::from_child(host);
     thread::spawn(move || {
         for signal in &mut signals {
             if signal == SIGTERM {
-                // It fails if the host has ended by itself, which is as well.
+                // Fails only if the host has ended already.
                 let _ = kill_process(host, Signal::TERM);
             }
         }
     });
 }
 
-/// Waits until the host answers, and then says what a newcomer wants to know next.
+/// Waits until the host answers, and then prints the next steps for a newcomer.
 fn introduce(address: &str) {
     for _ in 0..100 {
         if health(address).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 ")) {
             let record = r#"{"username":"johndoe","email":"john@example.com"}"#;
             let _ = writeln!(
                 std::io::stdout(),
-                "\nTry:  curl -i -X POST http://{address}/user -H 'content-type: application/json' -d '{record}'\n\
+                "\nOpen: http://{address}/console/\n\
+                 Try:  curl -i -X POST http://{address}/user -H 'content-type: application/json' -d '{record}'\n\
                  Stop: Ctrl-C"
             );
             return;

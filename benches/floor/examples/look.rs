@@ -2,17 +2,10 @@
 // `cargo test` builds examples for this machine as well, and a component links for its own target alone.
 #![cfg(target_family = "wasm")]
 
-use floor::{Failed, Response, answer, bucket, name};
-use spin_sdk::experimental::wasi::keyvalue::atomics;
-use spin_sdk::http::Request;
-use spin_sdk::http_service;
+use floor::{Failed, look};
 
-#[http_service]
-async fn look(request: Request) -> Response {
-    answer(read(name(&request)))
-}
+floor::component!(read);
 
-fn read(name: &str) -> Result<Option<Vec<u8>>, Failed> {
-    let swap = atomics::Cas::new(bucket()?, &format!("user/{name}")).map_err(|_| Failed)?;
-    swap.current().map_err(|_| Failed)
+async fn read(name: &str) -> Result<Option<Vec<u8>>, Failed> {
+    look(&format!("user:{name}"))
 }

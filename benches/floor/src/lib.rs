@@ -1,55 +1,96 @@
 //! What the components of the floor share: they take a key from the path, call the store, and answer.
+//!
+//! They are built for the same two worlds as the functions, and answer as the functions do in each: in WASI 0.2 in one
+//! segment, in WASI 0.3 with a body that follows its head.
 
-use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, StatusCode};
-use spin_sdk::experimental::wasi::keyvalue::store::{self, Bucket};
-use spin_sdk::http::{FullBody, Request};
-use spin_sdk::key_value::Store;
-use spin_sdk::wasip3::random::random::get_random_u64;
+#[cfg(not(feature = "wasip3"))]
+mod wasip2;
+#[cfg(feature = "wasip3")]
+mod wasip3;
+
+#[cfg(not(feature = "wasip3"))]
+use wasip2 as world;
+#[cfg(feature = "wasip3")]
+use wasip3 as world;
+
 use std::sync::OnceLock;
+
+use world::{atomics, random, store};
+pub use world::{get, handle, runtime};
 
 /// The store that the functions use as well.
 const STORE: &str = "default";
-
-/// What a component answers.
-pub type Response = http::Response<FullBody<Bytes>>;
 
 /// The store failed; nothing more is to be said of it here.
 #[derive(Debug)]
 pub struct Failed;
 
-/// The store by Spin's own interface, opened once for all requests of an instance, as in the functions.
-///
-/// # Errors
-/// It cannot be opened.
-pub async fn store() -> Result<&'static Store, Failed> {
-    static OPEN: OnceLock<Store> = OnceLock::new();
-    if let Some(store) = OPEN.get() {
-        return Ok(store);
-    }
-    let store = Store::open(STORE).await.map_err(|_| Failed)?;
-    Ok(OPEN.get_or_init(|| store))
+/// Makes a component of the asynchronous function `$answer`, which gets the last segment of the path.
+#[cfg(not(feature = "wasip3"))]
+#[macro_export]
+macro_rules! component {
+    ($answer:path) => {
+        struct Component;
+
+        use $crate::runtime as wasip2;
+        wasip2::http::proxy::export!(Component with_types_in wasip2);
+
+        impl wasip2::exports::http::incoming_handler::Guest for Component {
+            fn handle(
+                request: wasip2::http::types::IncomingRequest,
+                response: wasip2::http::types::ResponseOutparam,
+            ) {
+                $crate::handle(&request, response, async |name: String| $answer(&name).await);
+            }
+        }
+    };
 }
 
-/// The store by `wasi:keyvalue`, opened once.
-///
-/// # Errors
-/// It cannot be opened.
-pub fn bucket() -> Result<&'static Bucket, Failed> {
-    static OPEN: OnceLock<Bucket> = OnceLock::new();
-    if let Some(bucket) = OPEN.get() {
+/// Makes a component of the asynchronous function `$answer`, which gets the last segment of the path.
+#[cfg(feature = "wasip3")]
+#[macro_export]
+macro_rules! component {
+    ($answer:path) => {
+        struct Component;
+
+        use $crate::runtime as wasip3;
+        wasip3::http::service::export!(Component with_types_in wasip3);
+
+        impl wasip3::exports::http::handler::Guest for Component {
+            async fn handle(
+                request: wasip3::http::types::Request,
+            ) -> Result<wasip3::http::types::Response, wasip3::http::types::ErrorCode> {
+                $crate::handle(&request, async |name: String| $answer(&name).await).await
+            }
+        }
+    };
+}
+
+/// The store with the atomic operations, opened by the first call.
+fn bucket() -> Result<&'static store::Bucket, Failed> {
+    static BUCKET: OnceLock<store::Bucket> = OnceLock::new();
+    if let Some(bucket) = BUCKET.get() {
         return Ok(bucket);
     }
     let bucket = store::open(STORE).map_err(|_| Failed)?;
-    Ok(OPEN.get_or_init(|| bucket))
+    Ok(BUCKET.get_or_init(|| bucket))
 }
 
 /// The last segment of the path.
-#[must_use]
-pub fn name(request: &Request) -> &str {
-    let path = request.uri().path();
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
+fn name_in(path: Option<String>) -> String {
+    let path = path.unwrap_or_default();
+    path.rsplit_once('/')
+        .map_or(path.as_str(), |(_, name)| name)
+        .to_owned()
+}
+
+/// Status and body of an answer: 404 without a body, 500 if the store failed.
+fn response(answer: Result<Option<Vec<u8>>, Failed>) -> (u16, Vec<u8>) {
+    match answer {
+        Ok(Some(bytes)) => (200, bytes),
+        Ok(None) => (404, Vec::new()),
+        Err(Failed) => (500, Vec::new()),
+    }
 }
 
 /// A value that was never written before, of about the size of a stored user.
@@ -60,23 +101,52 @@ pub fn fresh_value() -> Vec<u8> {
     value
 }
 
-/// Changes a value, since `SQLite` does not write one that is as it was; its length stays.
-pub fn make_fresh(value: &mut [u8]) {
-    for (old, new) in value.iter_mut().zip(get_random_u64().to_be_bytes()) {
-        *old = new;
+/// How many bytes tell one write from all others.
+const MARK: usize = 8;
+
+/// Changes a value of at least 8 bytes, since `SQLite` does not write one that is as it was; its length stays. The marks
+/// of the writes before stay as well, as far as there is room. Returns the mark of this one.
+fn make_fresh(value: &mut [u8]) -> [u8; MARK] {
+    let mark = random().to_be_bytes();
+    if value.len() >= MARK {
+        value.rotate_right(MARK);
+        value[..MARK].copy_from_slice(&mark);
     }
+    mark
 }
 
-/// Answers with `body` and its length; 404 without one, 500 if the store failed.
-pub fn answer(body: Result<Option<Vec<u8>>, Failed>) -> Response {
-    let (status, body) = match body {
-        Ok(Some(body)) => (StatusCode::OK, body),
-        Ok(None) => (StatusCode::NOT_FOUND, Vec::new()),
-        Err(Failed) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
-    };
-    let length = HeaderValue::from(body.len());
-    let mut response = http::Response::new(FullBody::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_LENGTH, length);
-    response
+/// The value of `key` by a compare-and-swap that goes no further.
+///
+/// # Errors
+/// Returns [`Failed`] if the store failed.
+pub fn look(key: &str) -> Result<Option<Vec<u8>>, Failed> {
+    let cas = atomics::Cas::new(bucket()?, key).map_err(|_| Failed)?;
+    cas.current().map_err(|_| Failed)
+}
+
+/// Gives `key` another value of its size by compare-and-swap; a `first` one if it has none and may have one. Where
+/// another request came between, it tries again at once. Redis reports a conflict even if the value was written, so
+/// after one the mark of this write is looked for in what stands.
+///
+/// # Errors
+/// Returns [`Failed`] if the store failed.
+pub fn update(key: &str, first: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Failed> {
+    let mut cas = atomics::Cas::new(bucket()?, key).map_err(|_| Failed)?;
+    let mut standing = cas.current().map_err(|_| Failed)?.or(first);
+    loop {
+        let Some(mut value) = standing else {
+            return Ok(None);
+        };
+        let mark = make_fresh(&mut value);
+        cas = match atomics::swap(cas, &value) {
+            Ok(()) => return Ok(Some(value)),
+            Err(atomics::CasError::CasFailed(next)) => next,
+            Err(atomics::CasError::StoreError(_)) => return Err(Failed),
+        };
+        standing = cas.current().map_err(|_| Failed)?;
+        let is_marked = |value: &Vec<u8>| value.chunks_exact(MARK).any(|one| one == mark);
+        if standing.as_ref().is_some_and(is_marked) {
+            return Ok(standing);
+        }
+    }
 }

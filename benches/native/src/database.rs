@@ -9,9 +9,6 @@ use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-/// The most writes that share one commit.
-const GROUP: usize = 256;
-
 /// An open database file.
 ///
 /// Reads run where they are asked for, each thread with a connection of its own: a row that is in memory comes sooner
@@ -29,20 +26,15 @@ thread_local!(static READER: RefCell<Option<Connection>> = const { RefCell::new(
 
 impl Database {
     /// Opens the file at `path`, creating the table if needed.
-    pub(crate) fn open(path: &Path, group_commit: bool) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let writer = Connection::open(path)?;
         writer.pragma_update(None, "journal_mode", "wal")?;
         writer.pragma_update(None, "synchronous", "full")?;
-        writer.execute(
-            "CREATE TABLE IF NOT EXISTS spin_key_value (\
-                 store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))",
-            [],
-        )?;
+        writer.execute(include_str!("../../../host/src/store/schema.sql"), [])?;
         let (sender, queue) = mpsc::channel();
-        let others = if group_commit { GROUP - 1 } else { 0 };
         thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || write_all(&Records(writer), &queue, others))?;
+            .spawn(move || write_all(&Records(writer), &queue))?;
         Ok(Self {
             path: path.to_owned(),
             writes: sender,
@@ -81,27 +73,26 @@ impl Database {
     }
 }
 
-/// Commits the writes of `queue`, each alone or together with up to so many `others` that wait already.
-fn write_all(records: &Records, queue: &mpsc::Receiver<Write>, others: usize) {
-    for first in queue {
-        let writes = std::iter::once(first).chain(queue.try_iter().take(others));
-        match commit(records, writes) {
-            Ok(replies) => replies.into_iter().for_each(|reply| reply()),
-            // The replies are gone, so whoever waits for one learns that there will be none.
+/// Commits the writes of `queue`, each alone, as a hand-written server would.
+fn write_all(records: &Records, queue: &mpsc::Receiver<Write>) {
+    for write in queue {
+        match commit(records, write) {
+            Ok(reply) => reply(),
+            // The reply is gone, so whoever waits for it learns that there will be none.
             Err(error) => eprintln!("cannot write: {error}"),
         }
     }
 }
 
-fn commit(records: &Records, writes: impl Iterator<Item = Write>) -> rusqlite::Result<Vec<Reply>> {
+fn commit(records: &Records, write: Write) -> rusqlite::Result<Reply> {
     let run = |sql| records.0.prepare_cached(sql)?.execute([]).map(drop);
     run("BEGIN IMMEDIATE")?;
-    let replies = writes.map(|write| write(records)).collect();
+    let reply = write(records);
     run("COMMIT").inspect_err(|_| {
         // It may have ended already, and the error that counts is the first one.
         let _ = run("ROLLBACK");
     })?;
-    Ok(replies)
+    Ok(reply)
 }
 
 /// The records, as a transaction that writes sees them.

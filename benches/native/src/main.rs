@@ -2,6 +2,7 @@
 //!
 //! It uses the functions' own record, rule and stored form, and the same table of the same database, so that what is
 //! compared is how they are run. It leaves out what only other paths need: access, problem details, idempotency keys.
+//! It has no directory, since its database has an index.
 
 mod database;
 
@@ -20,30 +21,29 @@ use clap::Parser;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
-use users::envelope::Envelope;
-use users::http::Preconditions;
-use users::operation::Operation;
-use users::points::{Change, Points};
-use users::tier::Thresholds;
-use users::user::User;
-use users::username::Username;
+use users::api::Preconditions;
+use users::domain::points::Points;
+use users::domain::points_request::{Amount, PointsRequest};
+use users::domain::tier::Promotion;
+use users::domain::user::User;
+use users::domain::username::Username;
+use users::storage::envelope::{Draft, Envelope};
+use users::storage::operation::Operation;
+use users::storage::{Change, keys};
 
-use crate::database::Database;
+use crate::database::{Database, Records};
 
 /// Serves users from an `SQLite` file.
 #[derive(Parser)]
 struct Arguments {
     /// The database file
     database: PathBuf,
-    /// Commit all writes that wait at one moment together, rather than each by itself
-    #[arg(long)]
-    group_commit: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let database = Database::open(&arguments.database, arguments.group_commit)
+    let database = Database::open(&arguments.database)
         .with_context(|| format!("cannot open {}", arguments.database.display()))?;
     let router = Router::new()
         .route("/user", post(create))
@@ -96,8 +96,10 @@ impl IntoResponse for Fault {
 
 async fn create(State(database): State<Arc<Database>>, body: Bytes) -> Result<Response, Fault> {
     let user = User::from_client(&body).map_err(|_| Fault::Unprocessable)?;
-    let envelope = Envelope::new(&user, Operation::fresh(fastrand::u64(..)), SystemTime::now());
-    let key = record_key(user.username());
+    let draft = Draft::creation(&user, &Promotion::STANDARD);
+    let operation = Operation::fresh(fastrand::u64(..));
+    let envelope = Envelope::new(&draft, &operation, SystemTime::now().into(), None);
+    let key = keys::user(user.username());
     let value = envelope.to_bytes();
     if !database
         .write(move |records| records.insert(&key, &value))
@@ -119,7 +121,7 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let preconditions = Preconditions::from_headers(&headers).map_err(|_| Fault::Precondition)?;
-    let envelope = parse(database.read(&record_key(&parse_username(&username)?))?)?;
+    let envelope = parse(database.read(&keys::user(&parse_username(&username)?))?)?;
     if preconditions
         .not_modified(&envelope)
         .map_err(|_| Fault::Precondition)?
@@ -136,23 +138,29 @@ async fn promote(
     State(database): State<Arc<Database>>,
     Path(username): Path<String>,
 ) -> Result<Response, Fault> {
-    let key = record_key(&parse_username(&username)?);
-    let promoted = |envelope: &Envelope, user: User| {
-        let tier = Thresholds::STANDARD.tier(user.points());
-        (user.status() != Some(tier)).then(|| changed(envelope, &user.with_status(tier)))
+    let username = parse_username(&username)?;
+    let promoted = |envelope: &Envelope| {
+        let user = stored_user(envelope)?;
+        let tier = Promotion::STANDARD.tier(user.points(), envelope.earned());
+        let draft = (user.status() != Some(tier)).then(|| Draft {
+            user: user.with_status(tier),
+            change: Change::Promoted,
+            status: Some(tier),
+            earned: envelope.earned(),
+        });
+        Ok::<_, Fault>(draft)
     };
-    let envelope = parse(database.read(&key)?)?;
-    if promoted(&envelope, stored_user(&envelope)?).is_none() {
+    let envelope = parse(database.read(&keys::user(&username))?)?;
+    if promoted(&envelope)?.is_none() {
         return record(&envelope);
     }
     let envelope = database
         .write(move |records| {
-            let envelope = parse(records.get(&key)?)?;
-            let Some(promoted) = promoted(&envelope, stored_user(&envelope)?) else {
-                return Ok(envelope);
-            };
-            records.update(&key, &promoted.to_bytes())?;
-            Ok::<_, Fault>(promoted)
+            let envelope = parse(records.get(&keys::user(&username))?)?;
+            match promoted(&envelope)? {
+                Some(draft) => change(records, &username, &envelope, draft),
+                None => Ok(envelope),
+            }
         })
         .await?;
     record(&envelope)
@@ -163,20 +171,30 @@ async fn award(
     Path(username): Path<String>,
     body: Bytes,
 ) -> Result<Response, Fault> {
-    let key = record_key(&parse_username(&username)?);
-    let change = Change::from_client(&body).map_err(|_| Fault::Unprocessable)?;
+    let username = parse_username(&username)?;
+    let request = PointsRequest::from_client(&body).map_err(|_| Fault::Unprocessable)?;
+    let Amount::Points(points) = request.amount else {
+        return Err(Fault::Unprocessable);
+    };
+    let points = points.get();
     let envelope = database
         .write(move |records| {
-            let envelope = parse(records.get(&key)?)?;
+            let envelope = parse(records.get(&keys::user(&username))?)?;
             let user = stored_user(&envelope)?;
-            let points = user
-                .points()
-                .unwrap_or(Points::ZERO)
-                .changed_by(change)
-                .map_err(|_| Fault::Conflict)?;
-            let awarded = changed(&envelope, &user.with_points(points));
-            records.update(&key, &awarded.to_bytes())?;
-            Ok::<_, Fault>(awarded)
+            let plus = |sum: Points, points| sum.plus(points).map_err(|_| Fault::Conflict);
+            let balance = plus(user.points().unwrap_or(Points::ZERO), points)?;
+            let draft = Draft {
+                user: user.with_points(balance),
+                change: Change::Points {
+                    points,
+                    balance,
+                    reason: None,
+                    reverses: None,
+                },
+                status: None,
+                earned: plus(envelope.earned(), points.max(0))?,
+            };
+            change(records, &username, &envelope, draft)
         })
         .await?;
     record(&envelope)
@@ -184,10 +202,6 @@ async fn award(
 
 fn parse_username(text: &str) -> Result<Username, Fault> {
     text.parse().map_err(|_| Fault::NotFound)
-}
-
-fn record_key(username: &Username) -> String {
-    format!("user/{}", username.folded())
 }
 
 fn parse(value: Option<Vec<u8>>) -> Result<Envelope, Fault> {
@@ -202,10 +216,21 @@ fn damaged() -> Fault {
     Fault::Store(rusqlite::Error::InvalidQuery)
 }
 
-/// The envelope after one more operation. What it forgets matters to idempotency keys alone, which are left out here.
-fn changed(envelope: &Envelope, user: &User) -> Envelope {
+/// Writes the envelope after one more operation, and to a page the entries that it has no more room for.
+fn change(
+    records: &Records,
+    username: &Username,
+    envelope: &Envelope,
+    draft: Draft,
+) -> Result<Envelope, Fault> {
+    if envelope.is_full() {
+        let (first, page) = envelope.page();
+        records.insert(&keys::page(username, first), page.as_bytes())?;
+    }
     let operation = Operation::fresh(fastrand::u64(..));
-    envelope.changed_to(user, &operation, SystemTime::now()).0
+    let changed = envelope.changed_to(draft, &operation, SystemTime::now().into());
+    records.update(&keys::user(username), &changed.to_bytes())?;
+    Ok(changed)
 }
 
 fn record(envelope: &Envelope) -> Result<Response, Fault> {
@@ -213,12 +238,17 @@ fn record(envelope: &Envelope) -> Result<Response, Fault> {
     finish(response, envelope.record().to_owned())
 }
 
-/// A response with the validators of a record.
+/// A response with the validators of a record, without the date until its second is over (RFC 9110, 8.8.2.2).
 fn describe(envelope: &Envelope) -> http::response::Builder {
-    Response::builder()
+    let changed = httpdate::fmt_http_date(envelope.changed());
+    let response = Response::builder()
         .header(ETAG, entity_tag(envelope))
-        .header(LAST_MODIFIED, httpdate::fmt_http_date(envelope.changed()))
-        .header(CACHE_CONTROL, "private, no-cache")
+        .header(CACHE_CONTROL, "private, no-cache");
+    if changed == httpdate::fmt_http_date(SystemTime::now()) {
+        response
+    } else {
+        response.header(LAST_MODIFIED, changed)
+    }
 }
 
 fn entity_tag(envelope: &Envelope) -> String {

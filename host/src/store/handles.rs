@@ -1,9 +1,8 @@
 //! The key-value imports of a component: which stores it may open, and its open handles.
 
 use super::{CompareAndSwap, KeyValue, Stores};
-use crate::state::State;
 use std::{collections::BTreeSet, sync::Arc};
-use wasmtime::component::{HasData, Resource, ResourceTable};
+use wasmtime::component::{Resource, ResourceTable};
 
 /// An open store.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -12,16 +11,16 @@ pub struct OpenStore(Arc<dyn KeyValue>);
 /// An open compare-and-swap, and the handle of the store that it belongs to.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct OpenSwap {
-    pub(super) swap: Arc<dyn CompareAndSwap>,
-    pub(super) key: String,
-    pub(super) store: u32,
+    pub(crate) swap: Arc<dyn CompareAndSwap>,
+    pub(crate) key: String,
+    pub(crate) store: u32,
 }
 
 /// Key-value state of one instance.
 pub(crate) struct KeyValueState {
-    pub(super) access: Arc<Access>,
+    pub(crate) access: Arc<Access>,
     stores: ResourceTable,
-    pub(super) swaps: ResourceTable,
+    pub(crate) swaps: ResourceTable,
 }
 
 /// What one component may open.
@@ -32,16 +31,15 @@ pub(crate) struct Access {
 }
 
 /// Why a store was not opened.
-pub(super) enum OpenError {
+pub(crate) enum OpenError {
     AccessDenied,
     NoSuchStore,
     TableFull,
 }
 
 impl Access {
-    /// Says that a component called the store, and whether it was a durable write; what it read or wrote
-    /// stays unsaid.
-    pub(super) fn log(&self, operation: &str, commit: bool) {
+    /// Logs that the component called the store, and whether the call commits. Never logs keys or values.
+    pub(crate) fn log(&self, operation: &str, commit: bool) {
         tracing::debug!(target: "host::store", component = %self.component, operation, commit);
     }
 }
@@ -55,7 +53,7 @@ impl KeyValueState {
         }
     }
 
-    pub(super) fn open(&mut self, label: &str) -> Result<Resource<OpenStore>, OpenError> {
+    pub(crate) fn open(&mut self, label: &str) -> Result<Resource<OpenStore>, OpenError> {
         if !self.access.labels.contains(label) {
             return Err(OpenError::AccessDenied);
         }
@@ -65,8 +63,8 @@ impl KeyValueState {
             .map_err(|_| OpenError::TableFull)
     }
 
-    /// The store behind a handle, for an operation that is logged as `operation`.
-    pub(super) fn store(
+    /// Returns the store behind a handle, and logs the call as `operation`.
+    pub(crate) fn store(
         &self,
         handle: &Resource<OpenStore>,
         operation: &str,
@@ -76,15 +74,8 @@ impl KeyValueState {
         self.stores.get(handle).ok().map(|open| Arc::clone(&open.0))
     }
 
-    pub(super) fn close(&mut self, handle: Resource<OpenStore>) {
+    pub(crate) fn close(&mut self, handle: Resource<OpenStore>) {
         // A handle that is not in the table is already closed.
         let _ = self.stores.delete(handle);
     }
-}
-
-/// Tells the linker where in the state the key-value imports are.
-pub(crate) struct Linked;
-
-impl HasData for Linked {
-    type Data<'a> = &'a mut State;
 }

@@ -1,14 +1,13 @@
-//! Key-value stores: what a backend offers, and which store a label names.
+//! Key-value stores: the interface of a backend, and the store of each label.
 //!
-//! Each backend is exactly as strong and as weak as Spin's, so that what holds here holds there.
+//! Each backend is exactly as strong and as weak as Spin's, so that tests here prove something for Spin.
 
+mod database;
 mod handles;
 mod redis;
-mod spin;
 mod sqlite;
-mod wasi;
 
-pub(crate) use handles::{Access, KeyValueState, Linked};
+pub(crate) use handles::{Access, KeyValueState, OpenError};
 #[expect(unreachable_pub, reason = "the generated bindings re-export them")]
 pub use handles::{OpenStore, OpenSwap};
 
@@ -20,10 +19,10 @@ use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-/// The most that one call may return, as in Spin: 128 MiB.
+/// The maximum number of bytes that one call may return; Spin's limit.
 const MAX_RESULT_BYTES: usize = 128 << 20;
 
-/// A fault of a backend, as text for the component.
+/// Why a backend failed, as text for the component.
 #[derive(Debug)]
 pub(crate) struct StoreError(String);
 
@@ -40,16 +39,16 @@ pub(crate) trait KeyValue: Send + Sync {
     async fn set_many(&self, pairs: Vec<(String, Vec<u8>)>) -> Result<(), StoreError>;
     async fn delete_many(&self, keys: Vec<String>) -> Result<(), StoreError>;
     async fn increment(&self, key: String, delta: i64) -> Result<i64, StoreError>;
-    /// Prepares a compare-and-swap of `key`.
+    /// Starts a compare-and-swap of `key`.
     async fn compare_and_swap(&self, key: String) -> Result<Arc<dyn CompareAndSwap>, StoreError>;
 }
 
-/// A compare-and-swap under way.
+/// A compare-and-swap that has not written yet.
 #[async_trait]
 pub(crate) trait CompareAndSwap: Send + Sync {
-    /// The value now, which `swap` compares with.
+    /// Returns the current value, with which `swap` will compare.
     async fn current(&self) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Writes `value`; whether the backend says that it was written.
+    /// Writes `value` if the key still has the value that `current` returned. Returns whether the backend reports success.
     async fn swap(&self, value: Vec<u8>) -> Result<bool, StoreError>;
 }
 
@@ -57,17 +56,36 @@ pub(crate) trait CompareAndSwap: Send + Sync {
 pub(crate) type Stores = BTreeMap<String, Arc<dyn KeyValue>>;
 
 impl StoreError {
+    pub(crate) fn into_message(self) -> String {
+        self.0
+    }
+
     fn new(error: impl std::fmt::Debug) -> Self {
         tracing::warn!(target: "host::store", "key-value error: {error:?}");
         Self(format!("{error:?}"))
     }
+}
 
-    fn too_large() -> Self {
-        Self(format!("query result exceeds limit of {MAX_RESULT_BYTES} bytes"))
+/// Returns `value`, whose size is `size` bytes.
+///
+/// # Errors
+///
+/// Returns an error if that exceeds [`MAX_RESULT_BYTES`].
+pub(crate) fn limit<T>(value: T, size: usize) -> Result<T, StoreError> {
+    if size > MAX_RESULT_BYTES {
+        Err(StoreError(format!(
+            "query result exceeds limit of {MAX_RESULT_BYTES} bytes"
+        )))
+    } else {
+        Ok(value)
     }
 }
 
-/// Opens the stores that `components` name; a label that nothing defines is an error.
+/// Opens the stores that `components` name.
+///
+/// # Errors
+///
+/// Returns an error that names the component and the label if nothing defines a label, or if its store cannot be opened.
 pub(crate) fn open(
     config: RuntimeConfig,
     state_dir: &Path,
@@ -95,17 +113,17 @@ pub(crate) fn open(
     Ok(stores)
 }
 
-/// Labels with the same file share its connections in `databases`.
+/// Connects a label to its backend. Labels with the same file share its connections in `databases`.
 fn connect<'b>(
     label: &str,
     backend: &'b Backend,
-    databases: &mut BTreeMap<&'b Path, Arc<sqlite::Database>>,
+    databases: &mut BTreeMap<&'b Path, Arc<database::Database>>,
 ) -> Result<Arc<dyn KeyValue>> {
     match backend {
         Backend::Sqlite(path) => {
             let database = match databases.get(path.as_path()) {
                 Some(database) => Arc::clone(database),
-                None => Arc::new(sqlite::Database::open(path).with_context(|| {
+                None => Arc::new(database::Database::open(path).with_context(|| {
                     format!(
                         "cannot open the key-value store {} (--state-dir or the runtime config places it)",
                         path.display()

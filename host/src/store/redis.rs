@@ -1,6 +1,6 @@
-//! The `redis` backend, faithful to Spin's down to its faults.
+//! The `redis` backend, with the same defects as Spin's.
 
-use super::{CompareAndSwap, KeyValue, MAX_RESULT_BYTES, StoreError};
+use super::{CompareAndSwap, KeyValue, StoreError, limit};
 use async_trait::async_trait;
 use redis::{
     AsyncCommands, Client, RedisResult,
@@ -9,13 +9,13 @@ use redis::{
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// A Redis database, whose connection is opened at its first use.
+/// A Redis database. Its connection is opened at the first use.
 pub(super) struct Store {
     client: Client,
     connection: OnceCell<ConnectionManager>,
 }
 
-/// A compare-and-swap on a connection of its own, to which its WATCH belongs.
+/// A compare-and-swap on a connection of its own, since WATCH belongs to a connection.
 struct Swap {
     connection: ConnectionManager,
     key: String,
@@ -29,7 +29,7 @@ impl Store {
         })
     }
 
-    /// Opens a connection that waits for answers as long as Spin's does.
+    /// Opens a connection without a time limit for responses, as Spin does.
     async fn connect(&self) -> Result<ConnectionManager, StoreError> {
         let config = ConnectionManagerConfig::new().set_response_timeout(None);
         self.client
@@ -45,14 +45,6 @@ impl Store {
             .await
             .cloned()
             .map_err(StoreError::new)
-    }
-}
-
-fn limit<T>(value: T, size: usize) -> Result<T, StoreError> {
-    if size > MAX_RESULT_BYTES {
-        Err(StoreError::too_large())
-    } else {
-        Ok(value)
     }
 }
 
@@ -84,7 +76,7 @@ impl KeyValue for Store {
             .map_err(StoreError::new)
     }
 
-    /// Every key of the database, whatever wrote it.
+    /// Returns every key of the database, whoever wrote it.
     async fn keys(&self) -> Result<Vec<String>, StoreError> {
         let keys: Vec<String> = self
             .connection()
@@ -96,7 +88,7 @@ impl KeyValue for Store {
         limit(keys, size)
     }
 
-    /// Spin sends `KEYS` with all the keys, which redis-server refuses unless there is just one.
+    /// Sends `KEYS` with all the keys, as Spin does. The server refuses that unless there is exactly one.
     async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
         let mut connection = self.connection().await?;
         redis::cmd("KEYS")
@@ -146,8 +138,8 @@ impl CompareAndSwap for Swap {
         limit(value, size)
     }
 
-    /// Spin ends with `UNWATCH <key>`. Redis takes no argument there and refuses it, so the answer is
-    /// always "not swapped", whether or not the transaction wrote.
+    /// Ends with `UNWATCH <key>`, as Spin does. Redis accepts no argument there and refuses it, so this always returns
+    /// `false`, whether or not the transaction wrote.
     async fn swap(&self, value: Vec<u8>) -> Result<bool, StoreError> {
         let mut connection = self.connection.clone();
         let written: RedisResult<()> = redis::pipe()

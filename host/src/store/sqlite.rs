@@ -1,52 +1,16 @@
-//! The `spin` backend: an `SQLite` file with Spin's schema, in WAL mode.
-//!
-//! One thread owns the connection that writes, so that no commit blocks the async runtime. Changes that
-//! wait at the same time are committed as a group: one flush makes all of them durable. Reads have
-//! connections of their own, so that none waits for a flush.
+//! The `spin` backend: Spin's table in an `SQLite` file.
 
-use super::{CompareAndSwap, KeyValue, MAX_RESULT_BYTES, StoreError};
-use anyhow::{Context, Result};
+use super::{CompareAndSwap, KeyValue, StoreError, database::Database, limit};
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, named_params, params, types::Value};
+use rusqlite::{Connection, OptionalExtension, named_params, params, types::Value};
 use std::{
-    iter,
-    path::{Path, PathBuf},
     rc::Rc,
-    slice,
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    thread,
+    sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::oneshot;
 
 const GET: &str = "SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2";
 const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (store, key) DO UPDATE SET value = ?3";
-
-/// The most changes of one group, so that other processes get their turn.
-const LARGEST_GROUP: usize = 128;
-
-/// An open database file.
-pub(super) struct Database {
-    path: PathBuf,
-    /// Connections that no read is using.
-    readers: Mutex<Vec<Connection>>,
-    changes: mpsc::Sender<Box<dyn Change>>,
-}
-
-/// Something to do in a transaction, and somebody who waits for it.
-trait Change: Send {
-    /// Does it; again, if the transaction came to nothing.
-    fn run(&mut self, transaction: &Connection) -> rusqlite::Result<()>;
-
-    /// Tells whoever waits how the transaction ended.
-    fn end(self: Box<Self>, outcome: rusqlite::Result<()>);
-}
-
-struct Waiting<T, F> {
-    work: F,
-    value: Option<T>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
 
 /// One label in a database.
 pub(super) struct Store {
@@ -57,104 +21,8 @@ pub(super) struct Store {
 struct Swap {
     store: Store,
     key: String,
-    /// What `current` saw. Never asked is the same as absent, as in Spin.
+    /// The value that `current` returned. As in Spin, not having called it counts as an absent key.
     old: Mutex<Option<Vec<u8>>>,
-}
-
-impl Database {
-    /// Opens the file at `path`, creating it and its directory if needed.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).context("cannot create its directory")?;
-        }
-        let writer = Connection::open(path)?;
-        // The mode sticks to the file, so a Spin that opens it later uses it as well. With FULL, each
-        // commit reaches the disk before the call returns.
-        writer.pragma_update(None, "journal_mode", "wal")?;
-        writer.pragma_update(None, "synchronous", "full")?;
-        writer.execute(
-            "CREATE TABLE IF NOT EXISTS spin_key_value (\
-                 store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))",
-            [],
-        )?;
-        rusqlite::vtab::array::load_module(&writer)?;
-        let (changes, receiver) = mpsc::channel();
-        thread::Builder::new()
-            .name("sqlite-write".to_owned())
-            .spawn(move || commit_in_groups(writer, receiver))?;
-        Ok(Self {
-            path: path.to_owned(),
-            readers: Mutex::default(),
-            changes,
-        })
-    }
-
-    /// Reads at once, on the thread that asks.
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        let idle = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        let unused = idle().pop();
-        let reader = if let Some(reader) = unused {
-            reader
-        } else {
-            let reader = Connection::open(&self.path)?;
-            rusqlite::vtab::array::load_module(&reader)?;
-            reader
-        };
-        let value = work(&reader);
-        idle().push(reader);
-        value
-    }
-}
-
-/// Makes changes until the last sender is gone.
-#[expect(clippy::needless_pass_by_value, reason = "the thread owns both")]
-fn commit_in_groups(mut connection: Connection, changes: mpsc::Receiver<Box<dyn Change>>) {
-    while let Ok(first) = changes.recv() {
-        let waiting = iter::once(first).chain(changes.try_iter());
-        let mut group: Vec<_> = waiting.take(LARGEST_GROUP).collect();
-        match commit(&mut connection, &mut group) {
-            Ok(()) => group.into_iter().for_each(|change| change.end(Ok(()))),
-            Err(error) => match <[_; 1]>::try_from(group) {
-                Ok([change]) => change.end(Err(error)),
-                // One of them may be to blame: each gets a transaction of its own, as with Spin.
-                Err(group) => {
-                    for mut change in group {
-                        let outcome = commit(&mut connection, slice::from_mut(&mut change));
-                        change.end(outcome);
-                    }
-                }
-            },
-        }
-    }
-}
-
-/// Makes changes in one transaction: all or none.
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
-    // This waits for the lock. Spin's increments do not, and fail if another process writes at that moment; but
-    // Spin has one connection, and here readers hold the lock for an instant now and then.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for change in group {
-        change.run(&transaction)?;
-    }
-    transaction.commit()
-}
-
-impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Change for Waiting<T, F> {
-    fn run(&mut self, transaction: &Connection) -> rusqlite::Result<()> {
-        self.value = Some((self.work)(transaction)?);
-        Ok(())
-    }
-
-    fn end(self: Box<Self>, outcome: rusqlite::Result<()>) {
-        let Self { value, reply, .. } = *self;
-        let result = match (outcome, value) {
-            (Ok(()), Some(value)) => Ok(value),
-            (Ok(()), None) => Err(StoreError("a change was left out of its transaction".to_owned())),
-            (Err(error), _) => Err(StoreError::new(error)),
-        };
-        // Nobody waits any more if the request was given up; the change is made all the same.
-        let _ = reply.send(result);
-    }
 }
 
 impl Store {
@@ -165,14 +33,14 @@ impl Store {
         }
     }
 
-    /// Reads one value, which takes less time than to have another thread do it.
+    /// Reads one value on this thread: handing it to another would take longer.
     fn read<T>(&self, work: impl FnOnce(&Connection, &str) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         self.database
             .read(|connection| work(connection, &self.label))
             .map_err(StoreError::new)
     }
 
-    /// Reads as many values as there may be.
+    /// Reads any number of values, on a thread that may block.
     async fn read_many<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, &str) -> rusqlite::Result<T> + Send + 'static,
@@ -189,17 +57,9 @@ impl Store {
         mut work: impl FnMut(&Connection, &str) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let label = Arc::clone(&self.label);
-        let (reply, value) = oneshot::channel();
-        let change = Waiting {
-            work: move |transaction: &Connection| work(transaction, &label),
-            value: None,
-            reply,
-        };
         self.database
-            .changes
-            .send(Box::new(change))
-            .map_err(|_| StoreError("the thread that writes has ended".to_owned()))?;
-        value.await.map_err(StoreError::new)?
+            .write(move |transaction| work(transaction, &label))
+            .await
     }
 }
 
@@ -219,14 +79,6 @@ fn upsert(connection: &Connection, label: &str, key: &str, value: &[u8]) -> rusq
 
 fn array(keys: &[String]) -> Rc<Vec<Value>> {
     Rc::new(keys.iter().cloned().map(Value::from).collect())
-}
-
-fn limit<T>(value: T, size: usize) -> Result<T, StoreError> {
-    if size > MAX_RESULT_BYTES {
-        Err(StoreError::too_large())
-    } else {
-        Ok(value)
-    }
 }
 
 #[async_trait]
@@ -307,7 +159,7 @@ impl KeyValue for Store {
 
     async fn increment(&self, key: String, delta: i64) -> Result<i64, StoreError> {
         self.write(move |connection, label| {
-            // Spin panics if the value is not of 8 bytes and takes the store with it; here the request alone fails.
+            // If the value is not 8 bytes long, Spin panics and loses the store; here only the request fails.
             let old = connection
                 .prepare_cached(GET)?
                 .query_row(params![label, key], |row| row.get(0).map(i64::from_le_bytes))
@@ -343,8 +195,8 @@ impl CompareAndSwap for Swap {
         Ok(value)
     }
 
-    /// With an old value, an update where it still stands. Without one, an upsert that compares
-    /// nothing: two handles that both saw the key absent both succeed, as in Spin.
+    /// Updates the row if it still has the old value. Without an old value it overwrites whatever is there: as in Spin,
+    /// two handles that both saw the key absent both succeed.
     async fn swap(&self, value: Vec<u8>) -> Result<bool, StoreError> {
         let old = self.old.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let key = self.key.clone();
@@ -365,164 +217,4 @@ impl CompareAndSwap for Swap {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A store in a directory of its own, which lives as long as the returned guard.
-    fn store() -> (Store, tempfile::TempDir) {
-        let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(&directory.path().join("state/kv.db")).unwrap();
-        (Store::new("default", Arc::new(database)), directory)
-    }
-
-    fn key() -> String {
-        "user/johndoe".to_owned()
-    }
-
-    #[tokio::test]
-    async fn set_overwrites_and_delete_removes() {
-        let (store, _directory) = store();
-        assert_eq!(store.get(key()).await.unwrap(), None);
-        store.set(key(), b"one".to_vec()).await.unwrap();
-        store.set(key(), b"two".to_vec()).await.unwrap();
-        assert_eq!(store.get(key()).await.unwrap().unwrap(), b"two");
-        assert!(store.exists(key()).await.unwrap());
-        store.delete(key()).await.unwrap();
-        store.delete(key()).await.unwrap();
-        assert!(!store.exists(key()).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn labels_in_one_file_do_not_see_each_other() {
-        let (store, _directory) = store();
-        let other = Store::new("other", Arc::clone(&store.database));
-        store.set(key(), b"one".to_vec()).await.unwrap();
-        assert_eq!(other.get(key()).await.unwrap(), None);
-        assert_eq!(other.keys().await.unwrap(), Vec::<String>::new());
-    }
-
-    #[tokio::test]
-    async fn batches_leave_absent_keys_out() {
-        let (store, _directory) = store();
-        let pair = |key: &str, value: &str| (key.to_owned(), value.as_bytes().to_vec());
-        store
-            .set_many(vec![pair("b", "2"), pair("a", "1"), pair("c", "3")])
-            .await
-            .unwrap();
-        let keys = || vec!["b".to_owned(), "absent".to_owned(), "a".to_owned()];
-        let found = store.get_many(keys()).await.unwrap();
-        assert_eq!(
-            found,
-            [
-                ("a".to_owned(), Some(b"1".to_vec())),
-                ("b".to_owned(), Some(b"2".to_vec()))
-            ]
-        );
-        store.delete_many(keys()).await.unwrap();
-        assert_eq!(store.keys().await.unwrap(), ["c"]);
-    }
-
-    #[tokio::test]
-    async fn increment_is_eight_bytes_little_endian() {
-        let (store, _directory) = store();
-        assert_eq!(store.increment(key(), 5).await.unwrap(), 5);
-        assert_eq!(store.increment(key(), -7).await.unwrap(), -2);
-        assert_eq!(store.get(key()).await.unwrap().unwrap(), (-2_i64).to_le_bytes());
-    }
-
-    #[tokio::test]
-    async fn increment_of_a_record_fails_and_leaves_the_store_usable() {
-        let (store, _directory) = store();
-        store.set(key(), b"{}".to_vec()).await.unwrap();
-        assert!(store.increment(key(), 1).await.is_err());
-        assert_eq!(store.get(key()).await.unwrap().unwrap(), b"{}");
-        assert_eq!(store.increment("other".to_owned(), 1).await.unwrap(), 1);
-    }
-
-    #[tokio::test]
-    async fn what_fails_in_a_group_fails_alone() {
-        let (store, _directory) = store();
-        store.set(key(), b"{}".to_vec()).await.unwrap();
-        let (release, until_released) = mpsc::channel::<()>();
-        // While this change holds up the thread, the others gather.
-        let hold = store.write(move |_, _| {
-            let _ = until_released.recv();
-            Ok(())
-        });
-        let others = async {
-            let changes = async {
-                tokio::join!(
-                    store.set("before".to_owned(), b"1".to_vec()),
-                    store.increment(key(), 1),
-                    store.increment("counter".to_owned(), 1),
-                    store.set("after".to_owned(), b"2".to_vec()),
-                )
-            };
-            tokio::join!(changes, async { drop(release) }).0
-        };
-        let (first, (before, record, counter, after)) = tokio::join!(hold, others);
-        first.unwrap();
-        before.unwrap();
-        assert!(record.is_err());
-        assert_eq!(counter.unwrap(), 1);
-        after.unwrap();
-        assert_eq!(store.get(key()).await.unwrap().unwrap(), b"{}");
-        assert_eq!(store.get("before".to_owned()).await.unwrap().unwrap(), b"1");
-        assert_eq!(store.get("after".to_owned()).await.unwrap().unwrap(), b"2");
-    }
-
-    #[tokio::test]
-    async fn swaps_from_absent_both_succeed() {
-        let (store, _directory) = store();
-        let first = store.compare_and_swap(key()).await.unwrap();
-        let second = store.compare_and_swap(key()).await.unwrap();
-        assert_eq!(first.current().await.unwrap(), None);
-        assert_eq!(second.current().await.unwrap(), None);
-        assert!(first.swap(b"first".to_vec()).await.unwrap());
-        assert!(second.swap(b"second".to_vec()).await.unwrap());
-        assert_eq!(store.get(key()).await.unwrap().unwrap(), b"second");
-    }
-
-    #[tokio::test]
-    async fn swap_without_current_overwrites() {
-        let (store, _directory) = store();
-        store.set(key(), b"old".to_vec()).await.unwrap();
-        let swap = store.compare_and_swap(key()).await.unwrap();
-        assert!(swap.swap(b"new".to_vec()).await.unwrap());
-        assert_eq!(store.get(key()).await.unwrap().unwrap(), b"new");
-    }
-
-    #[tokio::test]
-    async fn swap_of_an_existing_value_compares_it() {
-        let (store, _directory) = store();
-        store.set(key(), b"old".to_vec()).await.unwrap();
-        let first = store.compare_and_swap(key()).await.unwrap();
-        let second = store.compare_and_swap(key()).await.unwrap();
-        first.current().await.unwrap();
-        second.current().await.unwrap();
-        assert!(first.swap(b"first".to_vec()).await.unwrap());
-        assert!(!second.swap(b"second".to_vec()).await.unwrap());
-        assert_eq!(store.get(key()).await.unwrap().unwrap(), b"first");
-    }
-
-    #[tokio::test]
-    async fn two_hosts_share_one_file() {
-        let (one, directory) = store();
-        let database = Database::open(&directory.path().join("state/kv.db")).unwrap();
-        let two = Store::new("default", Arc::new(database));
-        one.set(key(), b"one".to_vec()).await.unwrap();
-        assert_eq!(two.get(key()).await.unwrap().unwrap(), b"one");
-        two.set(key(), b"two".to_vec()).await.unwrap();
-        assert_eq!(one.get(key()).await.unwrap().unwrap(), b"two");
-    }
-
-    #[test]
-    fn the_file_is_in_wal_mode() {
-        let (_store, directory) = store();
-        let connection = Connection::open(directory.path().join("state/kv.db")).unwrap();
-        let mode: String = connection
-            .pragma_query_value(None, "journal_mode", |row| row.get(0))
-            .unwrap();
-        assert_eq!(mode, "wal");
-    }
-}
+mod tests;

@@ -1,9 +1,9 @@
-//! A function that traps on every request, for the tests to deploy in the place of another.
+//! A function that traps on every request, which tests deploy instead of another.
 
-use spin_sdk::http::Request;
-use spin_sdk::http_service;
+use users::api::{Answer, Problem, Public};
 
-#[http_service]
-async fn trap(_request: Request) -> &'static str {
+users::public_function!(GET, HEAD, POST, PUT, PATCH, DELETE => answer);
+
+async fn answer(_request: Public<'_>) -> Result<Answer, Problem> {
     std::process::abort()
 }

@@ -7,12 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
-use users::envelope::Envelope;
-use users::http::Preconditions;
-use users::http::problem::Kind;
-use users::operation::{IdempotencyKey, Operation};
-use users::points::Change;
-use users::user::User;
+use users::api::idempotency_key;
+use users::api::preconditions::Preconditions;
+use users::api::problem::Kind;
+use users::domain::tier::Promotion;
+use users::domain::user::User;
+use users::storage::envelope::{Draft, Envelope};
+use users::storage::operation::{IdempotencyKey, Operation};
 
 static USER: LazyLock<User> =
     LazyLock::new(|| User::from_client(br#"{"username":"john"}"#).expect("a valid record"));
@@ -20,7 +21,8 @@ static USER: LazyLock<User> =
 /// A record of revision `1-000000000001`, changed at 1994-11-15 12:45:26.789 GMT.
 static RECORD: LazyLock<Envelope> = LazyLock::new(|| {
     let changed = SystemTime::UNIX_EPOCH + Duration::from_millis(784_903_526_789);
-    Envelope::new(&USER, Operation::fresh(1), changed)
+    let draft = Draft::creation(&USER, &Promotion::STANDARD);
+    Envelope::new(&draft, &Operation::fresh(1), changed.into(), None)
 });
 
 fuzz_target!(|bytes: &[u8]| {
@@ -36,10 +38,10 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     preconditions(&headers);
-    for value in headers.get_all("idempotency-key") {
-        if let Ok(Ok(key)) = value.to_str().map(str::parse) {
-            idempotency_key(&key);
-        }
+    match idempotency_key::from_headers(&headers) {
+        Ok(Some(key)) => operations(&key),
+        Ok(None) => assert!(!headers.contains_key("idempotency-key")),
+        Err(problem) => assert_eq!(problem.kind(), Kind::MalformedHeader),
     }
 });
 
@@ -53,7 +55,7 @@ fn preconditions(headers: &HeaderMap) {
     };
     let has = |name| headers.contains_key(name);
     match (preconditions.not_modified(&RECORD), preconditions.check(&RECORD)) {
-        // Reads and writes differ in what they make of If-None-Match and If-Modified-Since alone.
+        // Reads and writes treat only If-None-Match and If-Modified-Since differently.
         (Err(_), Err(_)) => assert!(has(IF_MATCH) || has(IF_UNMODIFIED_SINCE)),
         (Ok(not_modified), write) if has(IF_NONE_MATCH) => assert_eq!(not_modified, write.is_err()),
         (Ok(not_modified), write) => {
@@ -64,10 +66,9 @@ fn preconditions(headers: &HeaderMap) {
     }
 }
 
-fn idempotency_key(key: &IdempotencyKey) {
-    let change = Change::from_json_number("1").expect("a valid change");
+fn operations(key: &IdempotencyKey) {
     let creation = Operation::creation(key, &USER);
-    let award = Operation::award(key, USER.username(), change);
+    let award = Operation::change_of_points(key, USER.username(), 1, r#"{"points":1}"#);
     assert_ne!(creation.id(), award.id());
     for operation in [creation, award] {
         assert_eq!(operation.to_string().parse(), Ok(operation));

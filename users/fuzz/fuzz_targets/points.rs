@@ -4,13 +4,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
-use users::http::Problem;
-use users::http::problem::Kind;
-use users::points::{Change, InvalidNumber, Points};
+use users::api::Problem;
+use users::api::problem::Kind;
+use users::domain::points::{Change, InvalidNumber, Points};
+use users::domain::points_request::{Amount, PointsRequest};
 
 fuzz_target!(|bytes: &[u8]| {
-    match Change::from_client(bytes) {
-        Ok(change) => is_a_change(change),
+    match PointsRequest::from_client(bytes) {
+        Ok(request) => is_a_request(&request),
         Err(why) => {
             let kind = Problem::invalid_points(why).kind();
             assert!(matches!(kind, Kind::MalformedJson | Kind::InvalidPoints));
@@ -23,12 +24,21 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
+fn is_a_request(request: &PointsRequest) {
+    let canonical = request.to_canonical_json();
+    assert_eq!(
+        PointsRequest::from_client(canonical.as_bytes()).as_ref(),
+        Ok(request)
+    );
+    match request.amount {
+        Amount::Points(change) => is_a_change(change),
+        Amount::Reverses(sequence) => assert!((1..1 << 53).contains(&sequence)),
+    }
+}
+
 fn is_a_change(change: Change) {
     let number = change.get();
     assert!(number != 0 && number.abs() <= Points::MAX.get());
-    let body = format!("{{\"points\":{number}}}");
-    assert_eq!(Change::from_client(body.as_bytes()), Ok(change));
-
     for before in [Points::ZERO, Points::MAX] {
         if let Ok(after) = before.changed_by(change) {
             assert_eq!(after.get() - before.get(), number);
@@ -36,7 +46,7 @@ fn is_a_change(change: Change) {
     }
 }
 
-/// Compares with the standard library's evaluation, which is exact but for the last bit of great or long numbers.
+/// Compares with the standard library's evaluation, which is exact except for the last bit of large or long numbers.
 #[expect(
     clippy::cast_precision_loss,
     clippy::float_cmp,

@@ -1,10 +1,10 @@
-//! Usernames, as a record or the path of a request has them.
+//! Usernames in records and paths.
 
 #![no_main]
 
 use http::Uri;
 use libfuzzer_sys::fuzz_target;
-use users::username::Username;
+use users::domain::username::Username;
 
 fuzz_target!(|text: &str| {
     let upper = text.to_ascii_uppercase().parse::<Username>();
@@ -16,7 +16,7 @@ fuzz_target!(|text: &str| {
             assert!(text.starts_with(|first: char| first.is_ascii_alphanumeric()));
 
             // Case makes no difference, and no escaping is needed.
-            assert_eq!(upper.map(|upper| upper.folded()), Ok(username.folded()));
+            assert_eq!(upper.map(|upper| upper.case_folded()), Ok(username.case_folded()));
             let path = format!("/user/{text}");
             assert!(path.parse::<Uri>().is_ok_and(|uri| uri.path() == path));
         }

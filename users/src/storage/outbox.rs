@@ -1,0 +1,232 @@
+//! The outbox: which entries have not been published yet. The history itself is the outbox, so events cost a change no
+//! additional commit. A separate key records, for each user, how far the publisher got.
+//!
+//! Every publisher sends the entries of a user in order, from the first that is not recorded as published. So the first
+//! deliveries are in order, however many publishers there are, and entries may be sent again. There is one exception: an
+//! erasure can overtake an entry that another publisher is about to send. Consumers drop that entry, since its number is
+//! lower.
+
+use super::entry::Entry;
+use super::envelope::{Stored, Unreadable};
+use super::environment::{CasOutcome, Environment};
+use super::{StoreError, UserStore, corrupt, keys};
+use crate::domain::timestamp::Timestamp;
+use crate::domain::user::User;
+use crate::domain::username::Username;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The only version of the stored form.
+const FORMAT: u64 = 1;
+/// How many entries of a user are taken from the outbox at once.
+const BATCH: usize = 20;
+/// A publisher takes a lease before it sends more entries than this.
+const LEASED_ABOVE: usize = 4;
+/// How long a lease lasts.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// The entries of one user that remain to be published.
+struct Backlog {
+    /// The user's name as the record has it, or in lower case if the user was erased.
+    username: String,
+    /// Entries with their sequence numbers, in order. An erasure that was not published yet replaces all entries before it.
+    entries: Vec<(u64, Entry)>,
+    /// Whether there are more entries than were asked for, or another publisher has a lease on them.
+    has_more: bool,
+}
+
+/// How far a publisher got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The number of published changes.
+    pub published: usize,
+    /// The number of changes that were looked at and remain to be published.
+    pub pending: usize,
+}
+
+/// How far the publisher got with one user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Published {
+    format: u64,
+    /// The sequence number of the last delivered entry; 0 if there is none.
+    sequence: u64,
+    /// The lease of a long backlog; until it ends, other publishers send nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leased: Option<Lease>,
+}
+
+/// The right to publish a long backlog, so that no other publisher sends it as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Lease {
+    /// When it ends, in milliseconds since 1970.
+    until: u64,
+    /// Whose it is: a random number of 48 bits. Of two publishers that lease at the same moment only one may find its
+    /// own.
+    by: u64,
+}
+
+impl Published {
+    fn up_to(sequence: u64) -> Self {
+        Self {
+            format: FORMAT,
+            sequence,
+            leased: None,
+        }
+    }
+}
+
+impl<E: Environment> UserStore<E> {
+    /// Publishes the entries of a user, from the oldest on, until one is not delivered.
+    ///
+    /// `deliver` is given the user's name as the record has it, the sequence number of an entry and the entry. It returns
+    /// whether the receiver took it; `false` also if it did not try.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Unavailable`] if the store failed, [`StoreError::Corrupt`] if a value cannot be read, and
+    /// whatever `deliver` returns. What was delivered before may be delivered again.
+    pub async fn publish(
+        &self,
+        username: &Username,
+        mut deliver: impl AsyncFnMut(&str, u64, &Entry) -> Result<bool, StoreError>,
+    ) -> Result<Progress, StoreError> {
+        let mut progress = Progress::default();
+        loop {
+            let backlog = self.backlog(username, BATCH).await?;
+            let taken = backlog.entries.len();
+            let mut delivered = 0;
+            let mut through = 0;
+            for (sequence, entry) in &backlog.entries {
+                if !deliver(&backlog.username, *sequence, entry).await? {
+                    break;
+                }
+                (delivered, through) = (delivered + 1, *sequence);
+            }
+            // This also gives up the lease of a long backlog.
+            if taken > 0 {
+                self.note_published(username, through).await?;
+            }
+            progress.published += delivered;
+            let is_done = taken <= LEASED_ABOVE && !backlog.has_more;
+            // While the backlog was leased others left what they added to this publisher.
+            if delivered < taken || taken == 0 || is_done {
+                progress.pending = taken - delivered + usize::from(backlog.has_more);
+                return Ok(progress);
+            }
+        }
+    }
+
+    /// Counts the entries of a user that are to be published, up to a few.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Unavailable`] if the store failed, [`StoreError::Corrupt`] if a value cannot be read.
+    pub async fn count_pending(&self, username: &Username) -> Result<Progress, StoreError> {
+        // So few are not leased.
+        let backlog = self.backlog(username, LEASED_ABOVE).await?;
+        Ok(Progress {
+            published: 0,
+            pending: backlog.entries.len() + usize::from(backlog.has_more),
+        })
+    }
+
+    /// Returns the oldest entries of a user that have not been published, at most `limit`. More than a few are leased.
+    async fn backlog(&self, username: &Username, limit: usize) -> Result<Backlog, StoreError> {
+        let mut backlog = Backlog {
+            username: username.case_folded(),
+            entries: Vec::new(),
+            has_more: false,
+        };
+        let key = keys::published(username);
+        let cas = self.0.new_cas(&key).await?;
+        let published = published(&key, self.0.current(&cas).await?)?;
+        let now = Timestamp::from(self.0.now().await);
+        if published
+            .leased
+            .is_some_and(|lease| lease.until > now.as_milliseconds())
+        {
+            backlog.has_more = true;
+            return Ok(backlog);
+        }
+        let Some(stored) = self.stored(username).await? else {
+            return Ok(backlog);
+        };
+        let (head, sequence) = match &stored {
+            Stored::Live(envelope) => (envelope.head(), envelope.sequence()),
+            Stored::Erased(tombstone) => (&tombstone.head, tombstone.sequence()),
+        };
+        // The erasure replaces everything of the user before it that was not published.
+        let erased = match &stored {
+            Stored::Live(_) => head.first - 1,
+            Stored::Erased(_) => sequence,
+        };
+        if published.sequence < erased
+            && let Some(erasure) = &head.erasure
+        {
+            backlog.entries.push((erased, erasure.clone()));
+        }
+        if let Stored::Live(envelope) = stored {
+            if let Ok(user) = User::from_stored(envelope.record()) {
+                user.username().as_str().clone_into(&mut backlog.username);
+            }
+            // A mark beyond the history leaves nothing to publish.
+            let start = published.sequence.max(erased).saturating_add(1);
+            let room = limit.saturating_sub(backlog.entries.len());
+            let end = start.saturating_add(room as u64).min(sequence + 1);
+            let count = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+            backlog.has_more = end <= sequence;
+            match self.history_of(username, envelope, Some(end), count).await? {
+                Some(page) => backlog.entries.extend(page.entries.into_iter().rev()),
+                // The user was erased in the meantime: the next call finds the tombstone.
+                None => backlog.has_more = true,
+            }
+        }
+        if backlog.entries.len() > LEASED_ABOVE {
+            let leased = Published {
+                leased: Some(Lease {
+                    until: now.as_milliseconds() + u64::try_from(LEASE.as_millis()).unwrap_or(0),
+                    by: self.0.random().await & 0xffff_ffff_ffff,
+                }),
+                ..published
+            };
+            if let CasOutcome::Unconfirmed(next) = self.0.compare_and_swap(cas, to_bytes(leased)).await?
+                && self::published(&key, self.0.current(&next).await?)? != leased
+            {
+                backlog.entries.clear();
+                backlog.has_more = true;
+            }
+        }
+        Ok(backlog)
+    }
+
+    /// Records that the entries of a user up to the sequence number `through` were delivered, and releases the lease. A
+    /// failure does no harm: entries that are not recorded are delivered again.
+    async fn note_published(&self, username: &Username, through: u64) -> Result<(), StoreError> {
+        let key = keys::published(username);
+        let cas = self.0.new_cas(&key).await?;
+        let published = published(&key, self.0.current(&cas).await?)?;
+        if published.sequence < through || published.leased.is_some() {
+            let noted = Published::up_to(published.sequence.max(through));
+            self.0.compare_and_swap(cas, to_bytes(noted)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn published(key: &str, value: Option<Vec<u8>>) -> Result<Published, StoreError> {
+    let Some(bytes) = value else {
+        return Ok(Published::up_to(0));
+    };
+    let published: Published =
+        serde_json::from_slice(&bytes).map_err(|_| corrupt(key, Unreadable::Damaged))?;
+    if published.format == FORMAT {
+        Ok(published)
+    } else {
+        Err(corrupt(key, Unreadable::Version(published.format)))
+    }
+}
+
+fn to_bytes(published: Published) -> Vec<u8> {
+    // Numbers always serialize.
+    serde_json::to_vec(&published).unwrap_or_default()
+}
