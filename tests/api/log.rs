@@ -2,14 +2,11 @@
 
 use harness::App;
 use http::Method;
-use rustix::process::Signal;
 use serde_json::Value;
 
 /// Ends the host and returns the lines that its functions logged.
 fn lines(app: App) -> Vec<Value> {
-    app.signal(Signal::TERM);
-    let printed = app.ended().stderr;
-    printed
+    app.stop()
         .lines()
         .filter(|line| line.starts_with('{'))
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -142,8 +139,7 @@ async fn no_secret_is_told() {
     app.send(post("token-a7e1", "/user/points/jane", r#"{"points":-9}"#))
         .await;
 
-    app.signal(Signal::TERM);
-    let printed = app.ended().stderr;
+    let printed = app.stop();
     assert_eq!(
         printed.lines().filter(|line| line.starts_with('{')).count(),
         5,

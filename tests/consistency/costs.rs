@@ -1,6 +1,6 @@
 //! The costs of each request in reads and commits, as documented in `docs/CONSISTENCY.md`, counted in the embedded host.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::{App, AppBuilder, Redis, on_spin, without};
 use http::Method;
@@ -41,24 +41,38 @@ impl Meter {
         }
         let reply = self.app.send(request).await;
         assert!(reply.status.is_success(), "{path}: {reply}");
-        // The log comes through a pipe.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        self.count()
+        self.count(path).await
     }
 
-    fn count(&mut self) -> (usize, usize) {
-        let log = self.app.log();
-        let calls: Vec<_> = log
-            .lines()
-            .filter(|line| line.contains("host::store:"))
-            // On `SQLite` beginning a compare-and-swap costs nothing; only `current` reads.
-            .filter(|line| !line.contains(r#"operation="cas""#))
-            .collect();
-        let news = &calls[self.counted..];
-        let commits = news.iter().filter(|line| line.contains("commit=true")).count();
-        let costs = (news.len() - commits, commits);
-        self.counted = calls.len();
-        costs
+    /// Counts the reads and commits since the last time, of requests to `path`.
+    ///
+    /// The log comes through a pipe: all of it has come once it ends with the one read of another function.
+    async fn count(&mut self, path: &str) -> (usize, usize) {
+        let (function, marker) = if path.starts_with("/user/history") {
+            ("component=get-user", "/user/nobody")
+        } else {
+            ("component=get-history", "/user/history/nobody")
+        };
+        self.app.get(marker).await.problem(404, "user-not-found");
+        let end = Instant::now() + Duration::from_mins(1);
+        loop {
+            let log = self.app.log();
+            let calls: Vec<_> = log
+                .lines()
+                .filter(|line| line.contains("host::store:"))
+                // On `SQLite` beginning a compare-and-swap costs nothing; only `current` reads.
+                .filter(|line| !line.contains(r#"operation="cas""#))
+                .collect();
+            if let [news @ .., last] = &calls[self.counted..]
+                && last.contains(function)
+            {
+                self.counted = calls.len();
+                let commits = news.iter().filter(|line| line.contains("commit=true")).count();
+                return (news.len() - commits, commits);
+            }
+            assert!(Instant::now() < end, "the log is not complete");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     async fn create(&mut self, name: &str, key: Option<&str>) -> (usize, usize) {
@@ -129,8 +143,7 @@ impl Meter {
                 .await;
             assert_eq!(reply.status, 200, "{reply}");
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        self.count();
+        self.count("/user/points/jane").await;
         let mut table = Vec::new();
         let mut enter = |what, (reads, commits)| table.push((what, reads, commits));
         enter("get", self.get("/user/jane").await);

@@ -17,6 +17,7 @@ use crate::{Manifest, State};
 /// Generous: the first start compiles the functions, on a machine that may be busy.
 const START: Duration = Duration::from_mins(2);
 const STOP: Duration = Duration::from_mins(1);
+const LOG: Duration = Duration::from_mins(1);
 
 /// How to start a host; by default as shipped.
 #[derive(Clone, Debug)]
@@ -176,13 +177,13 @@ impl App {
         Self::builder().start().await
     }
 
-    /// Stops the host as a service manager does, and checks that it ends cleanly.
-    pub fn stop(self) {
-        self.stop_with(Signal::TERM);
+    /// Stops the host as a service manager does, checks that it ends cleanly, and returns what it logged.
+    pub fn stop(self) -> String {
+        self.stop_with(Signal::TERM)
     }
 
-    /// Stops the host with a signal, and checks that it ends cleanly.
-    pub fn stop_with(mut self, signal: Signal) {
+    /// The same with another signal.
+    pub fn stop_with(mut self, signal: Signal) -> String {
         self.signal(signal);
         let ended = self.process.ended();
         assert!(
@@ -191,6 +192,7 @@ impl App {
             ended.status,
             ended.stderr
         );
+        ended.stderr
     }
 
     /// Kills the host.
@@ -236,8 +238,19 @@ impl App {
     }
 
     /// What the host and the functions have printed so far.
+    ///
+    /// It comes through pipes, so what they print before an answer may come after it.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Waits until they have printed `text`.
+    pub async fn logs(&self, text: &str) {
+        let end = Instant::now() + LOG;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < end, "{text:?} is not logged");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
