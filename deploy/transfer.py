@@ -197,19 +197,19 @@ class Progress:
             print(f"\r{self.count:,} users, {rate:,.0f}/s ", end="", file=sys.stderr, flush=True)
 
     def clear(self):
-        """Takes the line away, for something else to be said."""
+        """Clears the line, so that something else can be printed."""
         if sys.stderr.isatty():
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 class Report:
-    """A file of JSON lines, readable by its owner alone as it holds personal data; there is none without a line."""
+    """A file of JSON lines, which only its owner can read, since it holds personal data. The first line creates it."""
 
     def __init__(self, path, go_on=False):
         self.path = path
         self.lines = 0
         self._file = None
-        # That of an earlier run would be taken for this one's, unless this one goes on with it.
+        # A report of an earlier run could be mistaken for this run's, unless this run continues it.
         if not go_on and os.path.isfile(path):
             os.remove(path)
 

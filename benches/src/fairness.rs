@@ -23,8 +23,8 @@ struct Answer {
     body: String,
 }
 
-/// Fails unless floor and native server are what they are said to be: in both worlds and on both stores, on the embedded
-/// host, which logs the calls. `go_on` fails when it is to end early.
+/// Fails unless the floor makes the functions' calls of the store, in both worlds and on both stores, and the native
+/// server gives their answers. Runs on the embedded host, which logs the calls. `go_on` returns an error to stop early.
 pub(crate) fn check(
     surroundings: &Surroundings,
     prepared: &Prepared,

@@ -45,12 +45,12 @@ pub(crate) struct Request {
     pub(crate) status: u16,
 }
 
-/// How the numbers go.
+/// Which numbers the requests contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbers {
-    /// Any below this, again and again.
+    /// Random numbers below this one.
     Random(u32),
-    /// Each once, as far as this.
+    /// Consecutive numbers below this one, each once.
     Each(u64),
 }
 

@@ -1,5 +1,5 @@
-//! A store in memory: the stores of the benchmarks are made in it, by the functions' own protocol, so that they hold what
-//! the functions would have written. `users/fuzz` uses it as well.
+//! A store in memory. The benchmarks fill their stores in it by the functions' own protocol, so that these hold what
+//! the functions would have written. `users/fuzz/fuzz_targets/envelope.rs` includes this file.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use users::storage::environment::{CasOutcome, Environment, Unavailable};
 
-/// An environment of the storage protocol with one client, whom nobody stands in the way of.
+/// An environment of the storage protocol for a single client.
 #[derive(Default)]
 pub(crate) struct Memory {
     values: RefCell<HashMap<String, Vec<u8>>>,
@@ -29,7 +29,7 @@ impl Memory {
         self.random.set(number);
     }
 
-    /// Lets time pass, which else stands still.
+    /// Advances the clock, which otherwise stands still.
     pub(crate) fn pass(&self, time: Duration) {
         self.time.set(self.time.get() + time);
     }

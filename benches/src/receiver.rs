@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-/// A web hook on a free port, for as long as this lives.
+/// A webhook on a free port, which stops when this is dropped.
 pub(crate) struct Receiver {
     address: SocketAddr,
     received: Arc<AtomicU64>,

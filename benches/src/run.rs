@@ -111,8 +111,8 @@ impl Bench {
         println!("{:2}:{:02}  {what}", seconds / 60, seconds % 60);
     }
 
-    /// How long it will take, if to start and check a server takes a third of a second, and a measurement a sixth more than its
-    /// own time.
+    /// Estimates how long the run will take: a third of a second to start and check each server, and a sixth of a
+    /// second for each measurement on top of its own time.
     fn estimate(&self, groups: &[Group]) -> Duration {
         let seconds = |case: Case| Duration::from_secs(case.load.seconds(case.connections).into());
         let cases = groups.iter().flat_map(Group::cases);

@@ -1,6 +1,6 @@
 //! Medians, and ratios within rounds.
 
-/// The middle of some numbers, or of the two in the middle their mean; none of no numbers.
+/// The median, which for an even count is the mean of the two middle numbers; `None` if there are no numbers.
 pub(crate) fn median(numbers: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut numbers: Vec<_> = numbers.into_iter().collect();
     numbers.sort_by(f64::total_cmp);

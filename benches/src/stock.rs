@@ -28,9 +28,9 @@ struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    /// Creates a user. From `number` follow the operations, and so the entity tags.
+    /// Creates a user. `number` determines the operation's id, and so the entity tag.
     fn create(&self, name: &str, number: u32) -> Result<User> {
-        // A minute later nobody reserves a name any more, so leaves are as they are most of the time.
+        // A minute later all reservations have expired, so the leaves are as they are most of the time.
         self.memory.pass(Duration::from_secs(61));
         self.memory.set_random(random(number)?);
         let user = user(name)?;
@@ -140,7 +140,7 @@ fn user(name: &str) -> Result<User> {
     User::from_client(record.as_bytes()).map_err(|error| anyhow::anyhow!("{record}: {error:?}"))
 }
 
-/// What an operation has to be made of for its id to show this number in decimal digits.
+/// Returns the random bits that give an operation an id whose digits read as this number.
 fn random(number: u32) -> Result<u64> {
     Ok(u64::from_str_radix(&number.to_string(), 16)?)
 }

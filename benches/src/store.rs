@@ -152,8 +152,8 @@ fn sequence(value: &[u8]) -> serde_json::Result<u64> {
     Ok(stored.sequence)
 }
 
-/// Checks that the store holds what the answers said: each answered request changed it once. Those that were under
-/// way when a measurement ended, or were told to try again, may have as well.
+/// Checks that each answered request changed the store once. The requests in doubt, which were in progress when a
+/// measurement ended or were answered 503, may have changed it too.
 pub(crate) fn check(before: Option<u64>, after: Option<u64>, answered: u64, in_doubt: u64) -> Result<()> {
     let (Some(before), Some(after)) = (before, after) else {
         return Ok(());

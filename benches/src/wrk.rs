@@ -15,11 +15,11 @@ const TRY_AGAIN: u16 = 503;
 /// What one measurement showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measured {
-    /// Answers per second, those left out that said to try again.
+    /// Answers per second, without those of status 503.
     pub(crate) throughput: f64,
-    /// How many answers said to try again.
+    /// The number of answers of status 503.
     pub(crate) refused: f64,
-    /// Milliseconds that half of the answers took at most, 99 and 99.9 per cent.
+    /// The percentiles 50, 99 and 99.9 of the latency, in milliseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
     pub(crate) p999: f64,
@@ -63,8 +63,8 @@ pub(crate) struct Target<'a> {
     pub(crate) first: u64,
 }
 
-/// Sends load to a server for some seconds over `connections` connections, by the script `load.lua`. Fails if an answer is neither the
-/// one that was asked for nor 503, which tells a client to try again.
+/// Puts a server under load for some seconds over `connections` connections, by the script `load.lua`. Fails if an
+/// answer has neither the expected status nor 503, which tells a client to try again.
 pub(crate) fn run(script: &Path, target: &Target, connections: usize, seconds: u32) -> Result<Run> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (order, past) = match target.numbers {

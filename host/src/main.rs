@@ -60,7 +60,7 @@ struct Arguments {
     /// The folder that keeps the data [default: .spin beside the manifest]
     #[arg(long)]
     state_dir: Option<PathBuf>,
-    /// Which backend is behind each key-value store
+    /// The runtime configuration, which names the backend of each key-value store
     #[arg(long, env = "RUNTIME_CONFIG_FILE")]
     runtime_config_file: Option<PathBuf>,
     /// The maximum number of requests that one instance of a WASI 0.3 function serves at a time

@@ -7,7 +7,7 @@ use users::storage::Entry;
 /// A change of a user, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// What identifies the event: the name in lower case, and the change's sequence number. It is never given twice.
+    /// The id of the event, which is never reused: the name in lower case, and the change's sequence number.
     pub(crate) id: String,
     /// The event as JSON.
     pub(crate) json: String,
@@ -37,7 +37,7 @@ impl Event {
     /// The event of the change `entry` with the sequence number `sequence`, of the user whose record has the name
     /// `username`.
     ///
-    /// Its subject is the name in lower case: that stays the same for who is erased and created again.
+    /// Its subject is the name in lower case, which stays the same if the user is erased and created again.
     pub(crate) fn new(username: &str, sequence: u64, entry: &Entry) -> Self {
         let subject = username.to_ascii_lowercase();
         let id = format!("{subject}/{sequence}");

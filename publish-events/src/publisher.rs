@@ -58,8 +58,8 @@ impl<'a> Publisher<'a> {
         &self.store
     }
 
-    /// Whether the receiver may be tried now, or `despite_its_pause`. If it failed before, other publishers are kept away while
-    /// this one tries.
+    /// Returns whether the receiver may be tried now; during its pause only if `despite_its_pause`. If it failed
+    /// before, keeps other publishers away while this one tries.
     pub(crate) async fn may_try(&mut self, despite_its_pause: bool) -> Result<bool, StoreError> {
         let Some(receiver) = &self.receiver else {
             return Ok(false);

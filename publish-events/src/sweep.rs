@@ -35,7 +35,7 @@ pub(crate) async fn answer(request: &Authorized<'_>) -> Result<Answer, Problem> 
         for name in &page.users {
             match publisher.store().clean_up(name).await {
                 // The next sweep continues a long clean-up.
-                Ok(_) | Err(StoreError::TryAgain) => {}
+                Ok(_) | Err(StoreError::PagesRemain) => {}
                 Err(error @ StoreError::Corrupt { .. }) => {
                     publisher.note_fault(format!("{error}."));
                     continue;

@@ -237,3 +237,31 @@ async fn erasures_at_once_have_one_effect() {
     let tag = app.get("/user/jane").await.header("etag").to_owned();
     assert!(tag.starts_with("\"3-"), "{tag}");
 }
+
+#[tokio::test]
+async fn a_history_too_long_for_one_request_is_deleted_by_several() {
+    let app = App::start().await;
+    app.create(r#"{"username":"jane"}"#).await;
+    app.post("/user/points/jane", r#"{"points":1}"#).await;
+    // As if there had been 24,024 changes more, in 1,001 pages, of which the first and the last are here.
+    let long = app
+        .state()
+        .value("user:jane")
+        .replacen(r#""sequence":2,"#, r#""sequence":24026,"#, 1)
+        .replacen(r#""archived":1,"#, r#""archived":24025,"#, 1);
+    app.state().overwrite("user:jane", long.as_bytes());
+    app.state().insert("page:jane:2", b"[]");
+    app.state().insert("page:jane:24002", b"[]");
+    let pages = || {
+        let keys = app.state().all().into_iter().map(|(key, _)| key);
+        keys.filter(|key| key.starts_with("page:")).collect::<Vec<_>>()
+    };
+
+    let problem = app.delete(JANE).await.problem(503, "try-again");
+    assert!(problem["detail"].as_str().unwrap().contains("erased user"), "{problem}");
+    assert_eq!(pages(), ["page:jane:24002"]);
+    app.get("/user/jane").await.problem(404, "user-not-found");
+    assert_eq!(app.delete(JANE).await.status, 204);
+    assert!(pages().is_empty());
+    app.delete(JANE).await.problem(404, "user-not-found");
+}

@@ -1,12 +1,12 @@
-//! The tools that are written in Python and listed in `tests/requirements.txt`, in an environment of their own, and the
-//! Python for what `deploy/amqp` has.
+//! The Python environments of the tests: one with the tools in `tests/requirements.txt`, and one for the scripts in
+//! `deploy/amqp`.
 
 use std::process::Command;
 
-/// What runs them, which a machine may not have.
+/// The program that both need, for [`without`](crate::without).
 pub const PROGRAM: &str = "python3";
 
-/// A tool by its name.
+/// Runs the tool called `name` in `tests/requirements.txt`.
 pub fn tool(name: &str) -> Command {
     let mut tool = Command::new(crate::built("target/venv/bin").join(name));
     // The folder of the tests stays as it is.

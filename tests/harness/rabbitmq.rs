@@ -19,7 +19,7 @@ const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 #[derive(Debug)]
 pub struct RabbitMq {
     port: u16,
-    /// Where nodes of Erlang ask for this one, by a daemon of their own that would else be left behind.
+    /// The port of this broker's own Erlang port mapper (`epmd`). A shared one would keep running after the test.
     names_port: u16,
     distribution_port: u16,
     folder: TempDir,

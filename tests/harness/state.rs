@@ -68,6 +68,16 @@ impl State {
         assert_eq!(changed, 1, "there is no {key} to overwrite");
     }
 
+    /// Writes a new value directly.
+    pub fn insert(&self, key: &str, value: &[u8]) {
+        self.database()
+            .execute(
+                "INSERT INTO spin_key_value (store, key, value) VALUES ('default', ?1, ?2)",
+                params![key, value],
+            )
+            .expect("the database takes the value");
+    }
+
     /// As `cargo xtask up` does it before it starts Spin.
     pub(crate) fn use_write_ahead_log(&self) {
         self.database()

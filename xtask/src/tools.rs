@@ -146,13 +146,14 @@ pub(crate) fn require_for_screenshots() -> Result<()> {
     node_modules()
 }
 
-/// Gets all that the benchmarks drive, or says what to install.
+/// Installs the programs and Python packages that the benchmarks use, or fails and says what to install.
 pub(crate) fn require_for_benches() -> Result<()> {
     require("the benchmarks", &BENCH_TOOLS)?;
     python_environment("venv-seed", "benches/seed/requirements.txt")
 }
 
-/// Installs the tools that something needs where that needs no question, or says what to install.
+/// Installs the `tools` if it may do so without asking. If one is still missing, fails and says what to install for
+/// `what`.
 fn require(what: &str, tools: &[Tool]) -> Result<()> {
     install(tools.iter());
     if let Some(tool) = tools.iter().find(|tool| !tool.is_usable()) {
@@ -165,7 +166,7 @@ fn require(what: &str, tools: &[Tool]) -> Result<()> {
     Ok(())
 }
 
-/// Installs what the tests take from npm in `target/npm`, as `package-lock.json` has it, unless it is there.
+/// Installs the tests' npm packages in `target/npm`, in the versions of `package-lock.json`, unless they are there.
 fn node_modules() -> Result<()> {
     let folder = root().join("target/npm");
     let wanted = root().join("tests");

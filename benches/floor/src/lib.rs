@@ -101,11 +101,11 @@ pub fn fresh_value() -> Vec<u8> {
     value
 }
 
-/// How many bytes tell one write from all others.
+/// The length of the random mark by which a write is recognized.
 const MARK: usize = 8;
 
-/// Changes a value of at least 8 bytes, since `SQLite` does not write one that is as it was; its length stays. The marks
-/// of the writes before stay as well, as far as there is room. Returns the mark of this one.
+/// Changes a value of at least 8 bytes, since `SQLite` does not write a value that has not changed. Keeps its length,
+/// and as many marks of earlier writes as fit. Returns the mark of this write.
 fn make_fresh(value: &mut [u8]) -> [u8; MARK] {
     let mark = random().to_be_bytes();
     if value.len() >= MARK {
@@ -115,7 +115,7 @@ fn make_fresh(value: &mut [u8]) -> [u8; MARK] {
     mark
 }
 
-/// The value of `key` by a compare-and-swap that goes no further.
+/// Reads the value of `key` by beginning a compare-and-swap that is never completed.
 ///
 /// # Errors
 /// Returns [`Failed`] if the store failed.
@@ -124,9 +124,9 @@ pub fn look(key: &str) -> Result<Option<Vec<u8>>, Failed> {
     cas.current().map_err(|_| Failed)
 }
 
-/// Gives `key` another value of its size by compare-and-swap; a `first` one if it has none and may have one. Where
-/// another request came between, it tries again at once. Redis reports a conflict even if the value was written, so
-/// after one the mark of this write is looked for in what stands.
+/// Gives `key` a new value of the same size by compare-and-swap; if the key is absent, starts from `first`, if that is
+/// given. On a conflict it tries again immediately. Redis reports a conflict even if it wrote the value, so the stored
+/// value is first searched for the mark of this write.
 ///
 /// # Errors
 /// Returns [`Failed`] if the store failed.

@@ -1,4 +1,4 @@
-//! The table that the functions' key-value store keeps its values in, read and written without a store between.
+//! The table of Spin's key-value store, read and written directly.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 /// An open database file.
 ///
-/// Reads run where they are asked for, each thread with a connection of its own: a row that is in memory comes sooner
-/// than another thread would. Writes go to one thread, since `SQLite` has one writer at a time anyhow.
+/// Reads run on the calling thread, which has its own connection: reading a cached row is faster than switching
+/// threads. Writes go to one thread, since `SQLite` allows only one writer at a time.
 pub(crate) struct Database {
     path: PathBuf,
     writes: mpsc::Sender<Write>,

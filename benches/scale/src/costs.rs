@@ -27,8 +27,8 @@ pub(crate) struct Cost {
 /// The named requests and their costs.
 pub(crate) type Costs = Vec<(&'static str, Cost)>;
 
-/// The requests whose costs are told, each by its name, in the order in which they are carried out. Those without a name
-/// prepare the next.
+/// The requests whose costs are reported, with their names, in the order in which they are sent. Requests without a
+/// name only prepare the next one.
 pub(crate) fn requests(population: u64) -> Option<Vec<(Option<&'static str>, Request)>> {
     let key = |text: &str| text.parse().ok();
     let new = |number| user(population + number);

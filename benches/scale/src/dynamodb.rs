@@ -15,10 +15,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
 use users::storage::environment::{CasOutcome, Environment, Unavailable};
 
-/// How long things take, and how much there is of what is limited.
+/// How long things take, and the capacity of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Of the network, there and back.
+    /// A network round trip.
     pub(crate) round_trip: Nanos,
     /// The mean time of a read in the service.
     pub(crate) read: Nanos,
@@ -26,7 +26,7 @@ pub(crate) struct Limits {
     pub(crate) write: Nanos,
     /// The mean time of a transaction.
     pub(crate) transaction: Nanos,
-    /// Of a processor of the host, for a call.
+    /// The host's CPU time for a call.
     pub(crate) host: Nanos,
     /// How many partitions the table has.
     pub(crate) partitions: usize,
@@ -56,7 +56,7 @@ pub(crate) enum Reply {
     Unprocessed(Vec<(String, Option<Vec<u8>>)>),
 }
 
-/// Units that flow in at a rate, of which those of a second at most are kept.
+/// A token bucket: units arrive at a constant rate, and at most one second's worth is kept.
 struct Bucket {
     rate: f64,
     level: f64,
@@ -168,7 +168,7 @@ impl DynamoDb {
         true
     }
 
-    /// Half of the mean, and a random rest.
+    /// Returns a random time with this mean: half of it fixed, the rest exponentially distributed.
     fn service_time(&mut self, mean: Nanos) -> Nanos {
         let chance: f64 = self.random.random();
         let half = Duration::from_nanos(mean / 2);

@@ -272,7 +272,8 @@ mod tests {
 
     #[test]
     fn no_award_is_lost_or_applied_twice() {
-        // What was answered may be fewer than what was applied by the number of clients, which were at it at the end.
+        // Each client may have had one request in progress at the end, so up to that many awards were applied but not
+        // answered.
         let data = population(10).unwrap();
         let timing = Arguments::parse_from(["scale"]).redis();
         let load = Load {

@@ -48,28 +48,28 @@ pub(crate) struct Arguments {
     /// Where the random numbers begin.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Of a processor of the host, for a request, its store calls aside.
+    /// CPU time of the host for a request, without its store calls.
     #[arg(long, default_value_t = 200)]
     request_work: u64,
-    /// Of a processor of the host, for a round trip to Redis.
+    /// CPU time of the host for a round trip to Redis.
     #[arg(long, default_value_t = 25)]
     redis_work: u64,
-    /// Of the network between a host and Redis, there and back.
+    /// Network round-trip time between a host and Redis.
     #[arg(long, default_value_t = 250)]
     redis_round_trip: u64,
-    /// Of Redis' thread, for a command.
+    /// Time of Redis' one thread for a command.
     #[arg(long, default_value_t = 7)]
     redis_command: u64,
-    /// Of Redis' thread, to accept a connection and to close it.
+    /// Time of Redis' one thread to accept and close a connection.
     #[arg(long, default_value_t = 28)]
     redis_connection: u64,
-    /// Until a write of Redis is on the disk for good.
+    /// Time until a write of Redis is durable.
     #[arg(long, default_value_t = 1_000)]
     redis_fsync: u64,
-    /// Of a processor of the host, for a call of DynamoDB.
+    /// CPU time of the host for a call of DynamoDB.
     #[arg(long, default_value_t = 100)]
     dynamodb_work: u64,
-    /// Of the network between a host and DynamoDB, there and back.
+    /// Network round-trip time between a host and DynamoDB.
     #[arg(long, default_value_t = 500)]
     dynamodb_round_trip: u64,
     /// The mean of a read in DynamoDB.

@@ -15,15 +15,15 @@ use users::storage::environment::{CasOutcome, Environment, Unavailable};
 /// How long things take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
-    /// Of the network, there and back.
+    /// A network round trip.
     pub(crate) round_trip: Nanos,
-    /// Of Redis' one thread, for a command.
+    /// A command, on Redis' one thread.
     pub(crate) command: Nanos,
-    /// Of the same, to accept a connection and to close it.
+    /// Accepting and closing a connection, on the same thread.
     pub(crate) connection: Nanos,
-    /// Until a write is on the disk for good.
+    /// Making a write durable.
     pub(crate) fsync: Nanos,
-    /// Of a processor of the host, for a round trip.
+    /// The host's CPU time for a round trip.
     pub(crate) host: Nanos,
 }
 

@@ -24,12 +24,12 @@ pub(crate) enum Request {
     Publish(Username),
 }
 
-/// Why a request was not answered as it should.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The store failed, or others stood in the way: 503.
+    /// The store failed, or other requests interfered: 503.
     Store(StoreError),
-    /// The answer was none that the simulation means to cause.
+    /// The outcome is not one that the simulation intends.
     Unexpected,
 }
 

@@ -147,12 +147,12 @@ fn worlds(instance: InstancePre<State>) -> (Option<ProxyPre<State>>, Option<Serv
 }
 
 impl Function {
-    /// Has the function answer `request`.
+    /// Passes `request` to the function and returns its response.
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no room for an instance, which Spin answers with 500 as well, and if the function
-    /// traps, gives no answer, or takes longer than [`REQUEST_TIMEOUT`].
+    /// Returns an error if there is no room for an instance, which Spin answers with 500 too, and if the function
+    /// traps, returns no response, or takes longer than [`REQUEST_TIMEOUT`].
     pub(crate) async fn handle(&self, request: Request<WasiBody>) -> Result<Response<WasiBody>> {
         match self {
             Self::Wasip2(proxy) => proxy.handle(request).await,

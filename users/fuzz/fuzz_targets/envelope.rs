@@ -68,7 +68,7 @@ fn can_be_changed(store: &UserStore<&Memory>, john: &Username) {
 
 fn can_be_erased(store: &UserStore<&Memory>, john: &Username) {
     let erased = run(store.erase(john, allow));
-    if is_damage(&erased) || erased == Err(StoreError::TryAgain) {
+    if is_damage(&erased) || erased == Err(StoreError::PagesRemain) {
         return;
     }
     assert_eq!(erased, Ok(EraseOutcome::Erased));
@@ -86,7 +86,7 @@ fn can_be_created(store: &UserStore<&Memory>, john: &Username) {
             assert_eq!(read.revision(), revision);
         }
         // The tombstone names the same operation, or has more to delete than one request may.
-        Ok(CreateOutcome::Erased) | Err(StoreError::TryAgain) => {}
+        Ok(CreateOutcome::Erased) | Err(StoreError::PagesRemain) => {}
         other => panic!("{other:?}"),
     }
 }

@@ -325,6 +325,11 @@ impl From<StoreError> for Problem {
                 "Too many requests changed the same user at the same time. Nothing was changed; try again.",
             )
             .with_header(RETRY_AFTER, "1"),
+            StoreError::PagesRemain => Self::new(
+                Kind::TryAgain,
+                "The history of the erased user is too long for one request to delete. Send the request again to continue.",
+            )
+            .with_header(RETRY_AFTER, "1"),
             StoreError::Corrupt { key, why } => {
                 Self::new(Kind::CorruptRecord, format!("The stored value {key} {why}."))
             }

@@ -34,9 +34,10 @@ impl<E: Environment> UserStore<E> {
     /// Erases a user, unless `check` refuses what it finds.
     ///
     /// # Errors
-    /// Returns [`StoreError::TryAgain`] if others changed the user all the time, or if there is more to delete than one
-    /// request may; then the next request continues. Returns [`StoreError::Unavailable`] if the store failed; the user may
-    /// be erased. Returns [`StoreError::Corrupt`] if a stored value cannot be read.
+    /// Returns [`StoreError::TryAgain`] if others kept changing the user until this request gave up. Returns
+    /// [`StoreError::PagesRemain`] if there is more to delete than one request may; then the user is erased, and the next
+    /// request continues. Returns [`StoreError::Unavailable`] if the store failed; the user may be erased. Returns
+    /// [`StoreError::Corrupt`] if a stored value cannot be read.
     pub async fn erase<R>(
         &self,
         username: &Username,
@@ -101,8 +102,8 @@ impl<E: Environment> UserStore<E> {
     /// Deletes the pages that an erasure left, and records that in the tombstone.
     ///
     /// # Errors
-    /// Returns [`StoreError::TryAgain`] if there are more than one request may delete; then the tombstone records how far
-    /// this one got.
+    /// Returns [`StoreError::PagesRemain`] if there are more than one request may delete; then the tombstone records how
+    /// far this one got.
     pub(super) async fn delete_pages(
         &self,
         username: &Username,
@@ -126,7 +127,7 @@ impl<E: Environment> UserStore<E> {
         if is_last {
             Ok(())
         } else {
-            Err(StoreError::TryAgain)
+            Err(StoreError::PagesRemain)
         }
     }
 
@@ -135,7 +136,7 @@ impl<E: Environment> UserStore<E> {
     ///
     /// # Errors
     /// Returns [`StoreError::Unavailable`] if the store failed, [`StoreError::Corrupt`] if a value cannot be read, and
-    /// [`StoreError::TryAgain`] if there is more to delete than one request may.
+    /// [`StoreError::PagesRemain`] if there is more to delete than one request may.
     pub async fn clean_up(&self, username: &Username) -> Result<bool, StoreError> {
         let Some(found) = self.stored(username).await? else {
             return Ok(false);

@@ -1,8 +1,9 @@
 //! The names of all keys in the store. No other module spells one.
 //!
-//! The parts of a key are separated by `:` and contain none of `/ \ ? #`, which Azure Cosmos DB refuses. A key is written
-//! either only by compare-and-swap, and then never deleted, or only by `set`: on DynamoDB a `set` or a deletion resets the
-//! version that a stale compare-and-swap relies on, and on SQLite one that found the key absent overwrites the value.
+//! The parts of a key are separated by `:` and contain none of `/ \ ? #`, which Azure Cosmos DB refuses. Claims are
+//! counters. Every other key is written either only by compare-and-swap, and then never deleted, or only by `set`: on
+//! DynamoDB a `set` or a deletion resets the version that a stale compare-and-swap relies on, and on SQLite one that
+//! found the key absent overwrites the value.
 //!
 //! ```
 //! use users::storage::keys;

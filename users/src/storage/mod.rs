@@ -115,8 +115,10 @@ fn damaged(username: &Username) -> impl Fn(Unreadable) -> StoreError {
 pub enum StoreError {
     /// The store failed. The write may have been made.
     Unavailable,
-    /// Other requests interfered for as long as this one waited. Nothing was written.
+    /// Other requests interfered for as long as this one waited. No user was created or changed.
     TryAgain,
+    /// The user is erased, but has a longer history than one request may delete. The next request continues.
+    PagesRemain,
     /// A stored value cannot be read.
     Corrupt {
         /// Its key.
@@ -131,6 +133,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::Unavailable => f.write_str("the key-value store failed or did not answer"),
             Self::TryAgain => f.write_str("other requests for the same user interfered"),
+            Self::PagesRemain => f.write_str("the history of the erased user is not deleted completely yet"),
             Self::Corrupt { key, why } => write!(f, "the stored value {key} {why}"),
         }
     }

@@ -62,8 +62,8 @@ struct Published {
 struct Lease {
     /// When it ends, in milliseconds since 1970.
     until: u64,
-    /// Whose it is: a random number of 48 bits. Of two publishers that lease at the same moment only one may find its
-    /// own.
+    /// Identifies the holder: 48 random bits. Of two publishers that take the lease at the same moment, only one finds
+    /// its own number stored.
     by: u64,
 }
 
@@ -169,7 +169,7 @@ impl<E: Environment> UserStore<E> {
             if let Ok(user) = User::from_stored(envelope.record()) {
                 user.username().as_str().clone_into(&mut backlog.username);
             }
-            // A mark beyond the history leaves nothing to publish.
+            // If the last published entry is beyond the history, there is nothing to publish.
             let start = published.sequence.max(erased).saturating_add(1);
             let room = limit.saturating_sub(backlog.entries.len());
             let end = start.saturating_add(room as u64).min(sequence + 1);

@@ -32,7 +32,8 @@ impl<E: Environment> UserStore<E> {
     /// Changes a user's points, exactly once for each [`Identity`]. `check` may refuse the record in its current state.
     ///
     /// # Errors
-    /// Returns [`StoreError::TryAgain`] if others changed the user all the time; then nothing was applied.
+    /// Returns [`StoreError::TryAgain`] if others kept changing the user until this request gave up; then nothing was
+    /// applied.
     /// Returns [`StoreError::Unavailable`] if the store failed; then the change may have been applied.
     /// Returns [`StoreError::Corrupt`] if a stored value cannot be read.
     pub async fn change_points<R>(

@@ -18,7 +18,7 @@ const TRIAL: Duration = Duration::from_secs(5);
 
 /// How long a call of a receiver without a time limit may take before other publishers regard the receiver as hanging.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
-/// How long after an answer such a receiver is trusted without a note in the store.
+/// How long after an answer publishers call such a receiver without recording the call in the store.
 const VOUCHED: Duration = Duration::from_millis(100);
 
 /// The state of the receiver of events. By default it works.

@@ -77,7 +77,8 @@ impl<E: Environment> UserStore<E> {
     /// changed in the meantime.
     ///
     /// # Errors
-    /// Returns [`StoreError::TryAgain`] if others changed the user all the time; then nothing was applied.
+    /// Returns [`StoreError::TryAgain`] if others kept changing the user until this request gave up; then nothing was
+    /// applied.
     /// Returns [`StoreError::Unavailable`] if the store failed; then the operation may have been applied.
     /// Returns [`StoreError::Corrupt`] if a stored value cannot be read.
     pub(super) async fn update<R>(

@@ -186,8 +186,8 @@ impl Body {
 /// Sends the response.
 ///
 /// As much of the body as the host accepts is written before the head is handed over, so that both leave in one segment.
-/// Spin does not set `TCP_NODELAY`, so on a kept connection a body that follows its head would wait until the client has
-/// acknowledged the head, which clients delay by 40 ms. Spin accepts at least 1 MiB.
+/// Spin does not set `TCP_NODELAY`, so on a keep-alive connection a body that follows its head would wait until the
+/// client has acknowledged the head, which clients delay by 40 ms. Spin accepts at least 1 MiB.
 fn send(response: Response, out: ResponseOutparam) {
     let Response { status, fields, body } = response;
     let fields = match Fields::from_list(&fields) {
