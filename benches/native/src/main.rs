@@ -27,9 +27,9 @@ use users::domain::points_request::{Amount, PointsRequest};
 use users::domain::tier::Promotion;
 use users::domain::user::User;
 use users::domain::username::Username;
-use users::storage::envelope::{Draft, Envelope};
+use users::storage::envelope::Envelope;
 use users::storage::operation::Operation;
-use users::storage::{Change, keys};
+use users::storage::{Change, Draft, keys};
 
 use crate::database::{Database, Records};
 

@@ -12,7 +12,8 @@ use users::api::preconditions::Preconditions;
 use users::api::problem::Kind;
 use users::domain::tier::Promotion;
 use users::domain::user::User;
-use users::storage::envelope::{Draft, Envelope};
+use users::storage::Draft;
+use users::storage::envelope::Envelope;
 use users::storage::operation::{IdempotencyKey, Operation};
 
 static USER: LazyLock<User> =

@@ -1,7 +1,8 @@
 //! *Create*: exactly one user per name, however many requests create it at once.
 
 use super::attempts::Attempts;
-use super::envelope::{Draft, Envelope, Stored};
+use super::draft::Draft;
+use super::envelope::{Envelope, Stored};
 use super::environment::{CasOutcome, Environment, Unavailable};
 use super::operation::Operation;
 use super::{PATIENCE_WITH_WINNER, PAUSE, StoreError, UserStore, WRITE_WITHIN, keys};

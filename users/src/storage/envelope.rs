@@ -1,19 +1,19 @@
 //! The value of a user's key: an envelope with the record and its newest history, or the tombstone of an erased user.
 
+use super::draft::Draft;
 use super::entry::{Change, Entry, Place};
 use super::operation::Operation;
-use super::tombstone::{FORMAT, Head, number};
-use crate::domain::json::Members;
+use super::tombstone::{Head, Tombstone};
+use super::unreadable::Unreadable;
 use crate::domain::points::Points;
-use crate::domain::tier::{Promotion, Tier};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::User;
 use serde_json::value::RawValue;
-use std::fmt::Write;
 use std::time::SystemTime;
 
-pub use super::tombstone::Tombstone;
-pub use super::unreadable::Unreadable;
+mod invariants;
+mod stored;
+
+pub(super) use stored::Stored;
 
 /// A stored user record with its newest history.
 ///
@@ -51,47 +51,6 @@ pub struct Envelope {
     record: String,
 }
 
-/// The value of a user's key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stored {
-    /// A user.
-    Live(Envelope),
-    /// An erased user.
-    Erased(Tombstone),
-}
-
-/// A change that is about to be written.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// The record after the change.
-    pub user: User,
-    /// What changes.
-    pub change: Change,
-    /// The status that the change sets, if it sets one.
-    pub status: Option<Tier>,
-    /// Initial points and awards, less reversed awards, after the change.
-    pub earned: Points,
-}
-
-impl Draft {
-    /// Drafts the creation of `user`, with the status that the points earn if promotion is automatic.
-    #[must_use]
-    pub fn creation(user: &User, promotion: &Promotion) -> Self {
-        let points = user.points();
-        let earned = points.unwrap_or(Points::ZERO);
-        let status = promotion.automatic(points, earned);
-        Self {
-            user: match status {
-                Some(status) => user.clone().with_status(status),
-                None => user.clone(),
-            },
-            change: Change::Created { points },
-            status,
-            earned,
-        }
-    }
-}
-
 impl Envelope {
     /// The number of entries in a page. A page and one note per entry fit into one batch, which has at most 25 items on
     /// DynamoDB. This number is part of the format, since page boundaries follow from it.
@@ -125,17 +84,6 @@ impl Envelope {
         };
         debug_assert!(envelope.is_consistent(), "{envelope:?}");
         envelope
-    }
-
-    /// Reads the stored form of a user who has not been erased.
-    ///
-    /// # Errors
-    /// Returns [`Unreadable::Version`] if another version wrote it, [`Unreadable::Damaged`] if it is not an envelope.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
-        match Stored::from_bytes(bytes)? {
-            Stored::Live(envelope) => Ok(envelope),
-            Stored::Erased(_) => Err(Unreadable::Damaged),
-        }
     }
 
     /// Returns the envelope after `operation` made the change in `draft`. If this envelope [is full](Self::is_full), its
@@ -337,135 +285,12 @@ impl Envelope {
     pub(super) fn page_of(&self, sequence: u64) -> u64 {
         page_of(self.head.first, sequence)
     }
-
-    /// Whether sequence numbers, entries and sums agree.
-    fn is_consistent(&self) -> bool {
-        let Ok(entries) = self.entries() else { return false };
-        let count = entries.len() as u64;
-        let points = |entry: &Entry| match entry.change {
-            Change::Points { balance, .. } => Some(balance.get()),
-            _ => None,
-        };
-        let newest = entries.iter().rev().find_map(points);
-        let balance = User::from_stored(&self.record)
-            .ok()
-            .and_then(|user| user.points());
-        self.head.first <= self.archived
-            && (self.archived - self.head.first).is_multiple_of(Self::PAGE)
-            && self.archived + count == self.sequence
-            && count <= Self::CAPACITY
-            && newest.is_none_or(|newest| balance.is_some_and(|balance| balance.get() == newest))
-    }
-
-    /// Whether balance and points earned follow from those of the `previous` state by the newest entry.
-    fn has_sums_after(&self, previous: &Self) -> bool {
-        let points = |envelope: &Self| {
-            let user = User::from_stored(&envelope.record).ok()?;
-            Some(user.points().unwrap_or(Points::ZERO).get())
-        };
-        let (Some(before), Some(after)) = (points(previous), points(self)) else {
-            return false;
-        };
-        let (added, earned) = match self.newest.change {
-            Change::Points { points, reverses, .. } => {
-                // An award is a positive change, its reversal a negative one.
-                let is_award = reverses.is_some() == (points < 0);
-                (points, if is_award { points } else { 0 })
-            }
-            _ => (0, 0),
-        };
-        after == before + added && self.earned.get() == previous.earned.get() + earned
-    }
-
-    /// The stored form: a JSON object.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut json = format!(r#"{{"format":{FORMAT},"sequence":{},"#, self.sequence);
-        self.head.write(&mut json);
-        let _ = write!(
-            json,
-            r#""archived":{},"earned":{},"entries":{},"record":{}}}"#,
-            self.archived,
-            self.earned.get(),
-            self.entries,
-            self.record,
-        );
-        json.into_bytes()
-    }
 }
 
 /// The sequence number of the first entry in the page that contains the entry `sequence`, for a user whose creation has the
 /// sequence number `first`.
 pub(super) fn page_of(first: u64, sequence: u64) -> u64 {
     sequence - (sequence - first - 1) % Envelope::PAGE
-}
-
-impl Stored {
-    /// Reads the stored form.
-    ///
-    /// # Errors
-    /// Returns [`Unreadable::Version`] if another version wrote it, [`Unreadable::Damaged`] if none did.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::Damaged)?;
-        let members = Members::read(text).map_err(|_| Unreadable::Damaged)?;
-        // The version is checked first, since other versions may have other members.
-        let format = number(&members, "format")?;
-        if format != FORMAT {
-            return Err(Unreadable::Version(format));
-        }
-        let sequence = number(&members, "sequence")?;
-        let head = Head::read(&members)?;
-        // There must be a number left for the next entry.
-        if head.first == 0 || sequence < head.first || sequence > u64::MAX - 2 {
-            return Err(Unreadable::Damaged);
-        }
-        let optional = usize::from(head.erasure.is_some()) + usize::from(members.get("remains").is_some());
-        let (stored, expected) = if let Some(record) = members.get("record") {
-            let archived = number(&members, "archived")?;
-            let earned = members
-                .get("earned")
-                .and_then(|number| Points::from_json_number(number).ok());
-            let entries = members.get("entries").ok_or(Unreadable::Damaged)?;
-            if archived < head.first || sequence < archived {
-                return Err(Unreadable::Damaged);
-            }
-            let newest = match newest(entries) {
-                Some(json) => Entry::from_json(json, Place::History).ok_or(Unreadable::Damaged)?,
-                None => head.creation.clone(),
-            };
-            let envelope = Envelope {
-                sequence,
-                head,
-                newest,
-                archived,
-                earned: earned.ok_or(Unreadable::Damaged)?,
-                entries: entries.to_owned(),
-                record: record.to_owned(),
-            };
-            (Self::Live(envelope), 8)
-        } else {
-            let deleted = number(&members, "deleted")?;
-            let tombstone = Tombstone {
-                sequence,
-                head,
-                deleted,
-            };
-            (Self::Erased(tombstone), 5)
-        };
-        // An unknown member would be lost at the next change.
-        if members.len() == expected + optional {
-            Ok(stored)
-        } else {
-            Err(Unreadable::Damaged)
-        }
-    }
-}
-
-/// The last of the stored entries in a JSON array, if there is one. Most requests need no other.
-fn newest(entries: &str) -> Option<&str> {
-    // This text cannot occur in a string, in which JSON escapes quotation marks.
-    let start = entries.rfind(r#"{"time":"#)?;
-    entries[start..].strip_suffix(']')
 }
 
 fn array<'a>(values: impl Iterator<Item = &'a RawValue>) -> String {

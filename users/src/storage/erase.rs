@@ -4,8 +4,9 @@
 //! deleted, and again two minutes later, since another request may have been about to write one.
 
 use super::attempts::Attempts;
-use super::envelope::{Envelope, Stored, Tombstone, page_of};
+use super::envelope::{Envelope, Stored, page_of};
 use super::environment::{BATCH, CasOutcome, Environment, Unavailable};
+use super::tombstone::Tombstone;
 use super::{ARRIVED_WITHIN, PAUSE, StoreError, UserStore, keys};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::username::Username;

@@ -1,7 +1,8 @@
 //! *History*: the entries of a user, newest first.
 
-use super::envelope::{Envelope, Unreadable};
+use super::envelope::Envelope;
 use super::environment::Environment;
+use super::unreadable::Unreadable;
 use super::{Entry, StoreError, UserStore, corrupt, damaged, keys};
 use crate::domain::username::Username;
 

@@ -4,7 +4,7 @@
 //! digit one of 16 children of a leaf that was split. Names in a leaf are ordered by their hashes, so a walk in hash order
 //! shows each name once.
 
-use super::envelope::Unreadable;
+use super::unreadable::Unreadable;
 use crate::domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

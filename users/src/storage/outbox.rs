@@ -7,8 +7,9 @@
 //! lower.
 
 use super::entry::Entry;
-use super::envelope::{Stored, Unreadable};
+use super::envelope::Stored;
 use super::environment::{CasOutcome, Environment};
+use super::unreadable::Unreadable;
 use super::{StoreError, UserStore, corrupt, keys};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;

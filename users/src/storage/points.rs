@@ -1,16 +1,15 @@
-//! *Change points*: adds, redeems or reverses points; *promote* and *merge*, the other changes of a record.
+//! *Change points*: adds, redeems or reverses points.
 
-use super::envelope::{Draft, Envelope, Unreadable};
+use super::draft::Draft;
+use super::envelope::Envelope;
 use super::environment::Environment;
 use super::operation::Identity;
-use super::update::{Stop, UpdateOutcome};
+use super::unreadable::Unreadable;
+use super::update::{Stop, UpdateOutcome, user_of};
 use super::{Change, Entry, StoreError, UserStore, corrupt, damaged, keys};
-use crate::domain::json::InvalidDocument;
-use crate::domain::merge_patch::{Patched, UserPatch};
 use crate::domain::points::{OutOfBounds, Points};
 use crate::domain::points_request::{Amount, PointsRequest, Reason};
 use crate::domain::tier::Promotion;
-use crate::domain::user::User;
 use crate::domain::username::Username;
 
 /// Why a change of points was refused.
@@ -124,7 +123,8 @@ impl<E: Environment> UserStore<E> {
         {
             return Err(refused(PointsRefusal::AlreadyReversed(found.0)));
         }
-        if current.archived() > current.first() {
+        // The reversal of an entry comes after it, so only that of an archived entry may be archived.
+        if sequence <= current.archived() {
             let key = keys::reversal(username, sequence);
             if let Some(found) = self.0.get(&key).await? {
                 let reversal = std::str::from_utf8(&found)
@@ -136,61 +136,4 @@ impl<E: Environment> UserStore<E> {
         }
         Ok(points)
     }
-
-    /// Gives a user the status that the points earn. A promotion that changes nothing writes nothing.
-    ///
-    /// # Errors
-    /// Returns the same errors as [`UserStore::change_points`].
-    pub async fn promote<R>(
-        &self,
-        username: &Username,
-        promotion: &Promotion,
-        check: impl Fn(&Envelope) -> Result<(), R>,
-    ) -> Result<UpdateOutcome<R>, StoreError> {
-        let identity = Identity::Fresh(self.operation().await);
-        self.update(username, &identity, async |current| {
-            check(current).map_err(Stop::Refused)?;
-            let user = user_of(username, current)?;
-            let status = promotion.tier(user.points(), current.earned());
-            Ok((user.status() != Some(status)).then(|| Draft {
-                user: user.with_status(status),
-                change: Change::Promoted,
-                status: Some(status),
-                earned: current.earned(),
-            }))
-        })
-        .await
-    }
-
-    /// Changes the members in `patch`. A patch that changes nothing writes nothing.
-    ///
-    /// # Errors
-    /// Returns the same errors as [`UserStore::change_points`].
-    pub async fn merge<R: From<InvalidDocument>>(
-        &self,
-        username: &Username,
-        patch: &UserPatch,
-        check: impl Fn(&Envelope) -> Result<(), R>,
-    ) -> Result<UpdateOutcome<R>, StoreError> {
-        let identity = Identity::Fresh(self.operation().await);
-        self.update(username, &identity, async |current| {
-            check(current).map_err(Stop::Refused)?;
-            let patched = patch.apply(user_of(username, current)?);
-            let patched = patched.map_err(|why| Stop::Refused(why.into()))?;
-            Ok(patched.map(|Patched { user, members }| Draft {
-                user,
-                change: Change::Updated {
-                    members: Entry::limited_names(members.iter().map(String::as_str)),
-                },
-                status: None,
-                earned: current.earned(),
-            }))
-        })
-        .await
-    }
-}
-
-fn user_of<R>(username: &Username, current: &Envelope) -> Result<User, Stop<R>> {
-    let user = User::from_stored(current.record());
-    user.map_err(|_| Stop::Store(damaged(username)(Unreadable::Damaged)))
 }

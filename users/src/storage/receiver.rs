@@ -1,7 +1,7 @@
 //! The state of the receiver of events, shared by all publishers, so that none tries a receiver that is down.
 
-use super::envelope::Unreadable;
 use super::environment::Environment;
+use super::unreadable::Unreadable;
 use super::{StoreError, UserStore, corrupt, keys};
 use crate::domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,15 @@
 //! *Update*: one change of one user, applied exactly once, however many others change the same user.
 
 use super::attempts::Attempts;
+use super::draft::Draft;
 use super::entry::Place;
-use super::envelope::{Draft, Envelope, Stored, Unreadable};
+use super::envelope::{Envelope, Stored};
 use super::environment::{BATCH, CasOutcome, Environment, Unavailable};
 use super::operation::{Identity, Operation};
+use super::unreadable::Unreadable;
 use super::{Change, Entry, StoreError, UserStore, WRITE_WITHIN, corrupt, damaged, keys};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::User;
 use crate::domain::username::Username;
 use serde_json::value::RawValue;
 use std::time::{Duration, SystemTime};
@@ -60,6 +63,12 @@ impl<R, S: Into<StoreError>> From<S> for Stop<R> {
     fn from(error: S) -> Self {
         Self::Store(error.into())
     }
+}
+
+/// Reads the record in an envelope.
+pub(super) fn user_of<R>(username: &Username, current: &Envelope) -> Result<User, Stop<R>> {
+    let user = User::from_stored(current.record());
+    user.map_err(|_| Stop::Store(damaged(username)(Unreadable::Damaged)))
 }
 
 /// Who applied an operation before.
