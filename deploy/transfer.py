@@ -32,9 +32,10 @@ class GiveUp(Exception):
 class Answer:
     """A complete answer of the API."""
 
-    def __init__(self, status, body):
+    def __init__(self, status, body, tag=None):
         self.status = status
         self.body = body
+        self.tag = tag
 
     def json(self):
         """The body as `parse` reads it. Raises `GiveUp` if it is not JSON: every function answers JSON."""
@@ -69,9 +70,12 @@ def parse(text):
         raise ValueError(f"{name} is not JSON")
 
     try:
-        return json.loads(
+        value = json.loads(
             text, parse_int=Number, parse_float=Number, parse_constant=constant, object_pairs_hook=members
         )
+        # Half of a surrogate pair, which JSON can escape, cannot be sent.
+        write(value).encode()
+        return value
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -148,7 +152,7 @@ class Api:
             self._thread.connection = connection
         connection.request(method, self._base + path, body=body, headers=headers)
         response = connection.getresponse()
-        answer = Answer(response.status, response.read())
+        answer = Answer(response.status, response.read(), response.getheader("etag"))
         wait = response.getheader("retry-after", "")
         return answer, min(int(wait), 30) if wait.isdecimal() else 0
 

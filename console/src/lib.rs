@@ -29,14 +29,14 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-or
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 async fn answer(request: Public<'_>) -> Result<Answer, Problem> {
-    let Some(path) = request.path().strip_prefix("/console/") else {
-        // Spin also routes `/console` here, but the page has only one address.
-        return Ok(redirect("/console/"));
+    let path = match request.path() {
+        // The page has only one address.
+        "/console" => return Ok(redirect("/console/")),
+        "/console/reference/" => return Ok(redirect("/console/reference")),
+        path => path.strip_prefix("/console/"),
     };
-    if path == "reference/" {
-        return Ok(redirect("/console/reference"));
-    }
-    let Some(file) = File::at(path) else {
+    // Spin also routes paths here that begin with several slashes.
+    let Some(file) = path.and_then(File::at) else {
         let answer = Answer::new(
             StatusCode::NOT_FOUND,
             "application/problem+json",

@@ -8,14 +8,14 @@ async fn answer(request: Authorized<'_>) -> Result<Answer, Problem> {
     let username = request.username()?;
     let preconditions = request.preconditions()?;
     let query = request.query().of_history()?;
-    let page = request
-        .store()
-        .history(&username, query.before, query.limit.get())
-        .await?;
-    let page = page.ok_or_else(|| Problem::user_not_found(&username))?;
-    if preconditions.not_modified(&page.envelope)? {
-        Ok(Answer::not_modified(&page.envelope))
-    } else {
-        Answer::history(&username, &page, query)
+    let store = request.store();
+    let unknown = || Problem::user_not_found(&username);
+    let envelope = store.read(&username).await?.ok_or_else(unknown)?;
+    if preconditions.not_modified(&envelope)? {
+        return Ok(Answer::not_modified(&envelope));
     }
+    let page = store
+        .history(&username, envelope, query.before, query.limit.get())
+        .await?;
+    Answer::history(&username, &page.ok_or_else(unknown)?, query)
 }

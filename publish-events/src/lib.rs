@@ -26,7 +26,7 @@ async fn answer(request: Authorized<'_>) -> Result<Answer, Problem> {
     }
     let username = request.username()?;
     let mut publisher = Publisher::new(request.store(), DELIVERY, PATIENCE).await?;
-    let progress = if publisher.may_try(false).await? {
+    let progress = if publisher.may_try(false) {
         publisher.publish(&username).await?
     } else {
         publisher.count(&username).await?

@@ -20,7 +20,7 @@ pub(crate) struct Publisher<'a> {
     receiver: Option<Receiver>,
     /// The shared state of the receiver.
     found: ReceiverState,
-    /// Whether this publisher has recorded that it calls the receiver, and must record the answer.
+    /// Whether this publisher must record that it calls the receiver, and the answer.
     is_asking: bool,
     /// The number of failed deliveries since the last success; `None` before the first delivery.
     failures: Option<u32>,
@@ -58,28 +58,18 @@ impl<'a> Publisher<'a> {
         &self.store
     }
 
-    /// Returns whether the receiver may be tried now; during its pause only if `despite_its_pause`. If it failed
-    /// before, keeps other publishers away while this one tries.
-    pub(crate) async fn may_try(&mut self, despite_its_pause: bool) -> Result<bool, StoreError> {
+    /// Returns whether the receiver may be tried now; during its pause only if `despite_its_pause`.
+    pub(crate) fn may_try(&mut self, despite_its_pause: bool) -> bool {
         let Some(receiver) = &self.receiver else {
-            return Ok(false);
+            return false;
         };
         let now = now();
         let is_left_alone = self.found.is_left_alone(now) && !despite_its_pause;
         if is_left_alone || receiver.may_hang() && self.found.is_hanging(now) {
-            return Ok(false);
+            return false;
         }
         self.is_asking = receiver.may_hang() && self.found.is_unvouched(now);
-        if self.is_asking {
-            self.found = self.found.asked(now);
-        }
-        if !self.found.is_well() {
-            self.found = self.found.tried(now);
-        }
-        if self.is_asking || !self.found.is_well() {
-            self.store.remember_receiver(self.found).await?;
-        }
-        Ok(true)
+        true
     }
 
     /// Whether this publisher must stop trying the receiver.
@@ -103,6 +93,17 @@ impl<'a> Publisher<'a> {
                 if self.failures.is_some() && platform::monotonic() >= self.end {
                     return Ok(false);
                 }
+                // Recorded only now that there is something to send: if the receiver failed before, or may hang, this keeps
+                // other publishers away until it answers.
+                if self.failures.is_none() && (self.is_asking || !self.found.is_well()) {
+                    if self.is_asking {
+                        self.found = self.found.asked(now());
+                    }
+                    if !self.found.is_well() {
+                        self.found = self.found.tried(now());
+                    }
+                    self.store.remember_receiver(self.found).await?;
+                }
                 let event = Event::new(name, sequence, entry);
                 let outcome = receiver.deliver(&event, self.delivery).await;
                 if std::mem::take(&mut self.is_asking) {
@@ -118,9 +119,9 @@ impl<'a> Publisher<'a> {
                         if !is_refusal {
                             self.failures = Some(self.failures.unwrap_or(0) + 1);
                         }
+                        // Without the event's id, which has the username.
                         self.fault = Some(format!(
-                            "The receiver did not take the event {}: {detail}.",
-                            event.id
+                            "The receiver did not take event {sequence} of a user: {detail}."
                         ));
                         Ok(false)
                     }
@@ -129,7 +130,7 @@ impl<'a> Publisher<'a> {
             .await
     }
 
-    /// Counts the changes of a user that remain to be published, up to a small number.
+    /// Counts the changes of a user that remain to be published.
     pub(crate) async fn count(&self, username: &Username) -> Result<Progress, StoreError> {
         match self.receiver {
             Some(_) => self.store.count_pending(username).await,
@@ -146,10 +147,6 @@ impl<'a> Publisher<'a> {
     pub(crate) async fn finish(self) -> Result<Option<String>, StoreError> {
         let now = now();
         let mut state = self.found;
-        if self.is_asking {
-            // There was nothing to send.
-            state = state.answered(now);
-        }
         match self.failures {
             Some(0) => state = state.succeeded(),
             Some(1..) => state = state.failed(now),

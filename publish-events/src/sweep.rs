@@ -26,7 +26,7 @@ pub(crate) async fn answer(request: &Authorized<'_>) -> Result<Answer, Problem> 
     let mut publisher = Publisher::new(request.store(), DELIVERY, PATIENCE).await?;
     // The first request of a sweep tries the receiver even during its pause, which may be longer than the time between
     // sweeps.
-    let mut may_try = publisher.may_try(after.is_none()).await?;
+    let mut may_try = publisher.may_try(after.is_none());
     let mut total = Progress::default();
     let next = loop {
         let page = publisher.store().names(after.as_ref(), NAMES).await?;

@@ -98,7 +98,7 @@ async fn create(State(database): State<Arc<Database>>, body: Bytes) -> Result<Re
     let user = User::from_client(&body).map_err(|_| Fault::Unprocessable)?;
     let draft = Draft::creation(&user, &Promotion::STANDARD);
     let operation = Operation::fresh(fastrand::u64(..));
-    let envelope = Envelope::new(&draft, &operation, SystemTime::now().into(), None);
+    let envelope = Envelope::new(&draft, &operation, None, SystemTime::now().into(), None);
     let key = keys::user(user.username());
     let value = envelope.to_bytes();
     if !database
@@ -228,7 +228,7 @@ fn change(
         records.insert(&keys::page(username, first), page.as_bytes())?;
     }
     let operation = Operation::fresh(fastrand::u64(..));
-    let changed = envelope.changed_to(draft, &operation, SystemTime::now().into());
+    let changed = envelope.changed_to(draft, &operation, None, SystemTime::now().into());
     records.update(&keys::user(username), &changed.to_bytes())?;
     Ok(changed)
 }

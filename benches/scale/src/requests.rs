@@ -85,7 +85,10 @@ pub(crate) async fn perform<E: Environment>(store: &UserStore<E>, request: &Requ
             );
             is_change(&changed.await?)
         }
-        Request::History(name) => store.history(name, None, 20).await?.is_some(),
+        Request::History(name) => match store.read(name).await? {
+            Some(envelope) => store.history(name, envelope, None, 20).await?.is_some(),
+            None => false,
+        },
         Request::List => {
             let bounds = Bounds {
                 users: 50,

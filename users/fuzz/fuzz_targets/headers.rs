@@ -23,7 +23,7 @@ static USER: LazyLock<User> =
 static RECORD: LazyLock<Envelope> = LazyLock::new(|| {
     let changed = SystemTime::UNIX_EPOCH + Duration::from_millis(784_903_526_789);
     let draft = Draft::creation(&USER, &Promotion::STANDARD);
-    Envelope::new(&draft, &Operation::fresh(1), changed.into(), None)
+    Envelope::new(&draft, &Operation::fresh(1), None, changed.into(), None)
 });
 
 fuzz_target!(|bytes: &[u8]| {

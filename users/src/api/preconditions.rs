@@ -194,8 +194,13 @@ fn entity_tags(headers: &HeaderMap, name: HeaderName, title: &str) -> Result<Opt
         .ok_or_else(|| Problem::malformed_header(title, "must be * or a list of entity tags such as \"abc\""))
 }
 
+/// Returns the date in a header field. A field that is not one date is ignored (sections 13.1.3 and 13.1.4).
 fn date(headers: &HeaderMap, name: impl AsHeaderName) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
+    let mut lines = headers.get_all(name).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return None;
+    };
+    httpdate::parse_http_date(line.to_str().ok()?).ok()
 }
 
 #[cfg(test)]
@@ -213,7 +218,7 @@ mod tests {
         let user = User::from_client(br#"{"username":"john"}"#).unwrap();
         let changed = SystemTime::UNIX_EPOCH + Duration::from_millis(784_903_526_789);
         let draft = Draft::creation(&user, &Promotion::STANDARD);
-        Envelope::new(&draft, &Operation::fresh(1), changed.into(), None)
+        Envelope::new(&draft, &Operation::fresh(1), None, changed.into(), None)
     }
 
     fn preconditions(fields: &[(HeaderName, &str)]) -> Result<Preconditions, Problem> {

@@ -19,6 +19,9 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<'a>(&'a str);
 
+/// The highest sequence number that a client can send: what JSON numbers represent exactly (RFC 8259, section 6).
+const MAX_SEQUENCE: u64 = (1 << 53) - 1;
+
 /// The maximum number of entries or users in one answer: 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(u8);
@@ -92,8 +95,10 @@ impl<'a> Query<'a> {
     /// Returns a problem that names the first invalid parameter.
     pub fn of_history(&self) -> Result<HistoryQuery, Problem> {
         let before = self.get("before")?.map(|value| {
-            integer(&value).filter(|before| *before > 0).ok_or_else(|| {
-                Problem::malformed_query("before", "must be a sequence number, an integer of at least 1")
+            let sequence = integer(&value).filter(|before| (1..=MAX_SEQUENCE).contains(before));
+            sequence.ok_or_else(|| {
+                let detail = "must be a sequence number, an integer from 1 to 9007199254740991";
+                Problem::malformed_query("before", detail)
             })
         });
         Ok(HistoryQuery {
@@ -209,12 +214,13 @@ mod tests {
         let before = |query| Query::new(query).of_history().map(|query| query.before);
         assert_eq!(before("limit=5").unwrap(), None);
         assert_eq!(before("before=7").unwrap(), Some(7));
-        assert_eq!(before("before=18446744073709551615").unwrap(), Some(u64::MAX));
+        assert_eq!(before("before=9007199254740991").unwrap(), Some(MAX_SEQUENCE));
         for query in [
             "before=0",
             "before=-1",
             "before=",
             "before=x",
+            "before=9007199254740992",
             "before=18446744073709551616",
         ] {
             assert!(detail(before(query)).contains("before"), "{query}");

@@ -32,6 +32,17 @@ impl Timestamp {
         self.0
     }
 
+    /// Returns this time, or if a clock that is behind showed it, so that it is before `earlier`, the next whole second after
+    /// `earlier`. So the dates of a record, in whole seconds, never repeat or go back.
+    #[must_use]
+    pub fn after(self, earlier: Self) -> Self {
+        if self < earlier {
+            Self(((earlier.0 / 1000 + 1) * 1000).min(Self::END - 1))
+        } else {
+            self
+        }
+    }
+
     /// Returns the time that passed since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -94,6 +105,16 @@ fn date(days: u64) -> (u64, u64, u64) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_clock_that_is_behind_repeats_no_date() {
+        let time = |milliseconds| Timestamp::from_milliseconds(milliseconds).unwrap();
+        assert_eq!(time(2_990).after(time(2_990)), time(2_990));
+        assert_eq!(time(2_991).after(time(2_990)), time(2_991));
+        assert_eq!(time(2_985).after(time(2_990)), time(3_000));
+        assert_eq!(time(2_985).after(time(3_000)), time(4_000));
+        assert_eq!(time(0).after(time(Timestamp::END - 1)), time(Timestamp::END - 1));
+    }
 
     #[test]
     fn times_are_written_as_rfc_3339_has_them() {

@@ -46,13 +46,7 @@ pub async fn promotion() -> Result<Promotion, Misconfigured> {
     if let Some(promotion) = READ.get() {
         return Ok(*promotion);
     }
-    let is_automatic = choice(
-        "promotion",
-        "explicit",
-        "automatic",
-        "must be `explicit` or `automatic`",
-    )
-    .await?;
+    let is_automatic = is_automatic().await?;
     let counts_earned = choice("tier_basis", "points", "earned", "must be `points` or `earned`").await?;
     let standard = Thresholds::STANDARD;
     let silver_above = threshold("silver_above")
@@ -81,18 +75,21 @@ pub async fn promotion() -> Result<Promotion, Misconfigured> {
 /// # Errors
 /// Returns the same errors as [`promotion`].
 pub async fn automatic_promotion() -> Result<Promotion, Misconfigured> {
-    if choice(
+    if is_automatic().await? {
+        promotion().await
+    } else {
+        Ok(Promotion::STANDARD)
+    }
+}
+
+async fn is_automatic() -> Result<bool, Misconfigured> {
+    choice(
         "promotion",
         "explicit",
         "automatic",
         "must be `explicit` or `automatic`",
     )
-    .await?
-    {
-        promotion().await
-    } else {
-        Ok(Promotion::STANDARD)
-    }
+    .await
 }
 
 /// Returns whether changes are published as events, from the variable `events`; `false` if it is undefined.

@@ -16,19 +16,23 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 impl<E: Environment> UserStore<E> {
     /// Gives `key` the value `value` unless it has one. Returns the value that the key has afterwards. Only a
-    /// compare-and-swap can change it later.
+    /// compare-and-swap can change it later. Adds the claim to `claims`, for the caller to delete after its last write.
     ///
     /// # Errors
     /// Returns [`StoreError::Unavailable`] if the store failed; the value may have been written.
     /// Returns [`StoreError::TryAgain`] if another caller claimed the key and its value did not appear.
-    pub(super) async fn create_once(&self, key: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    pub(super) async fn create_once(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        claims: &mut Vec<String>,
+    ) -> Result<Vec<u8>, StoreError> {
         let claimed = self.0.now().await;
         if let Some(claim) = self.claim(key, claimed).await?
             && let Some(standing) = self.write_first(key, value, claimed).await?
         {
-            // The claim is removed only now that the value keeps others away. If that fails, the claim takes up space but
-            // does no other harm.
-            let _ = self.0.delete_all(vec![claim]).await;
+            // From now on the value keeps others away.
+            claims.push(claim);
             return Ok(standing);
         }
         let mut attempts = Attempts::new(&self.0, PATIENCE_WITH_WINNER);

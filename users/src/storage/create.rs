@@ -45,6 +45,22 @@ impl<E: Environment> UserStore<E> {
         operation: &Operation,
         promotion: &Promotion,
     ) -> Result<CreateOutcome, StoreError> {
+        let mut claims = Vec::new();
+        let outcome = self.create_with_claims(user, operation, promotion, &mut claims).await;
+        if !claims.is_empty() {
+            // All at once, since each deletion is a commit. If that fails, the claims take up space but do no other harm.
+            let _ = self.0.delete_all(claims).await;
+        }
+        outcome
+    }
+
+    async fn create_with_claims(
+        &self,
+        user: &User,
+        operation: &Operation,
+        promotion: &Promotion,
+        claims: &mut Vec<String>,
+    ) -> Result<CreateOutcome, StoreError> {
         let username = user.username();
         let draft = Draft::creation(user, promotion);
         let found = self.stored(username).await?;
@@ -54,10 +70,10 @@ impl<E: Environment> UserStore<E> {
             return Ok(outcome);
         }
         // The key is bound only now, since a request that is refused on sight must leave its key free.
-        let outcome = match self.reserve_idempotency_key(operation).await? {
+        let outcome = match self.reserve_idempotency_key(operation, claims).await? {
             Some(refusal) => Some(refusal),
             None if found.is_some() => self.write_over(&draft, operation).await?,
-            None => self.write_new(&draft, operation).await?,
+            None => self.write_new(&draft, operation, claims).await?,
         };
         match outcome {
             // An erasure marks the key before it erases the user, and may fail in between.
@@ -78,6 +94,7 @@ impl<E: Environment> UserStore<E> {
     async fn reserve_idempotency_key(
         &self,
         operation: &Operation,
+        claims: &mut Vec<String>,
     ) -> Result<Option<CreateOutcome>, StoreError> {
         let Some(fingerprint) = operation.fingerprint() else {
             return Ok(None);
@@ -85,7 +102,7 @@ impl<E: Environment> UserStore<E> {
         let key = keys::binding(operation);
         let bound = match self.0.get(&key).await? {
             Some(bound) => bound,
-            None => self.create_once(&key, fingerprint.into()).await?,
+            None => self.create_once(&key, fingerprint.into(), claims).await?,
         };
         Ok(refusal(&bound, fingerprint))
     }
@@ -116,9 +133,10 @@ impl<E: Environment> UserStore<E> {
         &self,
         draft: &Draft,
         operation: &Operation,
+        claims: &mut Vec<String>,
     ) -> Result<Option<CreateOutcome>, StoreError> {
         let username = draft.user.username();
-        let Some(reserved) = self.reserve(username).await? else {
+        let Some(reserved) = self.reserve(username, claims).await? else {
             return Ok(None);
         };
         let cas = self.0.new_cas(&keys::user(username)).await?;
@@ -132,7 +150,8 @@ impl<E: Environment> UserStore<E> {
         if now.duration_since(reserved).is_ok_and(|age| age > WRITE_WITHIN) {
             return Ok(None);
         }
-        let envelope = Envelope::new(draft, operation, now.into(), None);
+        let attempt = self.attempt(operation.fingerprint().is_some()).await;
+        let envelope = Envelope::new(draft, operation, attempt, now.into(), None);
         self.write_first_record(cas, &envelope, draft, operation).await
     }
 
@@ -145,6 +164,7 @@ impl<E: Environment> UserStore<E> {
     ) -> Result<Option<CreateOutcome>, StoreError> {
         let username = draft.user.username();
         let mut attempts = Attempts::new(&self.0, PATIENCE_WITH_WINNER);
+        let attempt = self.attempt(operation.fingerprint().is_some()).await;
         loop {
             let cas = self.0.new_cas(&keys::user(username)).await?;
             let tombstone = match self.current(username, &cas).await? {
@@ -168,7 +188,7 @@ impl<E: Environment> UserStore<E> {
                 continue;
             }
             let now = self.0.now().await;
-            let envelope = Envelope::new(draft, operation, now.into(), Some(&tombstone));
+            let envelope = Envelope::new(draft, operation, attempt, now.into(), Some(&tombstone));
             let outcome = self.write_first_record(cas, &envelope, draft, operation).await?;
             if outcome.is_some() || !attempts.pause(PAUSE).await {
                 return Ok(outcome);
@@ -198,8 +218,9 @@ impl<E: Environment> UserStore<E> {
             Stored::Erased(tombstone) => (tombstone.head.first, &tombstone.head.creation),
         };
         if creation.operation == *operation {
-            // The write succeeded, even if the user has been changed or erased since.
-            return Ok(Some(created(envelope, &draft.user, false)));
+            // The user was created, even if it has been changed or erased since.
+            let is_replay = creation.attempt != envelope.creation().attempt;
+            return Ok(Some(created(envelope, &draft.user, is_replay)));
         }
         match standing {
             Stored::Live(_) if first <= envelope.first() => Ok(Some(CreateOutcome::Taken)),

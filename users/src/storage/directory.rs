@@ -47,12 +47,16 @@ impl Position {
 
 impl<E: Environment> UserStore<E> {
     /// Adds `username` to the directory and reserves the right to write its first record. Returns the time of the
-    /// reservation, or `None` if another request has the right.
+    /// reservation, or `None` if another request has the right. Adds claims to `claims`, as `create_once` does.
     ///
     /// # Errors
     /// Returns [`StoreError::Unavailable`] if the store failed, [`StoreError::TryAgain`] if other creations interfered; then
     /// the name may have been added.
-    pub(super) async fn reserve(&self, username: &Username) -> Result<Option<SystemTime>, StoreError> {
+    pub(super) async fn reserve(
+        &self,
+        username: &Username,
+        claims: &mut Vec<String>,
+    ) -> Result<Option<SystemTime>, StoreError> {
         let name = username.case_folded();
         let hash = hash_of(&name);
         let nonce = self.nonce().await;
@@ -64,7 +68,7 @@ impl<E: Environment> UserStore<E> {
             let (position, cas, leaf) = self.seek(&hash).await?;
             let Some(leaf) = leaf else {
                 let root = Leaf::default().with(reservation, now.into(), ARRIVED_WITHIN);
-                self.create_once(&position.key(&hash), Node::Leaf(root).to_bytes())
+                self.create_once(&position.key(&hash), Node::Leaf(root).to_bytes(), claims)
                     .await?;
                 // Whoever created it, the next read finds it.
                 continue;

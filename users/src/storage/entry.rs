@@ -15,6 +15,9 @@ pub struct Entry {
     pub time: Timestamp,
     /// The operation that made the change.
     pub operation: Operation,
+    /// A random number if the operation has an idempotency key. It tells the request that made the change from others
+    /// that repeat it at the same time.
+    pub attempt: Option<u32>,
     /// What changed.
     pub change: Change,
     /// The status that the change set: by a promotion, or by an automatic promotion as part of another change.
@@ -73,6 +76,8 @@ struct Stored<'a> {
     #[serde(borrow)]
     operation: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     points: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     balance: Option<i64>,
@@ -106,6 +111,7 @@ impl Entry {
         let mut stored = Stored {
             time: self.time.as_milliseconds(),
             operation: Cow::Owned(self.operation.to_string()),
+            attempt: self.attempt,
             points: None,
             balance: None,
             reason: None,
@@ -163,22 +169,22 @@ impl Entry {
         Some(Self {
             time: Timestamp::from_milliseconds(stored.time)?,
             operation: stored.operation.parse().ok()?,
+            attempt: stored.attempt,
             change,
             status,
         })
     }
 
-    /// Returns the first of these names of members, up to [`Entry::NAMES_LIMIT`] bytes.
+    /// Returns these names of members without those that exceed [`Entry::NAMES_LIMIT`] bytes together with the ones before.
     #[must_use]
     pub fn limited_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let mut left = Self::NAMES_LIMIT;
         let mut limited = Vec::new();
         for name in names {
-            let Some(rest) = left.checked_sub(json::string(name).len() + 1) else {
-                break;
-            };
-            left = rest;
-            limited.push(name.to_owned());
+            if let Some(rest) = left.checked_sub(json::string(name).len() + 1) {
+                left = rest;
+                limited.push(name.to_owned());
+            }
         }
         limited
     }
@@ -192,6 +198,7 @@ mod tests {
         Entry {
             time: Timestamp::from_milliseconds(1_700_000_000_123).unwrap(),
             operation: Operation::fresh(7),
+            attempt: None,
             change,
             status,
         }
@@ -279,7 +286,8 @@ mod tests {
         // Each takes two quotation marks and a comma.
         let long = "x".repeat(Entry::NAMES_LIMIT - 7);
         assert_eq!(Entry::limited_names([&*long, "y"]), [&*long, "y"]);
-        assert_eq!(Entry::limited_names([&*long, "yy", "z"]), [&*long]);
+        assert_eq!(Entry::limited_names([&*long, "yy", "z"]), [&*long, "z"]);
+        assert_eq!(Entry::limited_names([&*long.repeat(2), "y"]), ["y"]);
         assert_eq!(Entry::limited_names([&*long, "\u{0}"]), [&*long]);
     }
 }

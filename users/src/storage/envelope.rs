@@ -30,7 +30,7 @@ pub(super) use stored::Stored;
 ///
 /// let user = User::from_client(br#"{"username":"jane"}"#).unwrap();
 /// let creation = Draft::creation(&user, &Promotion::STANDARD);
-/// let envelope = Envelope::new(&creation, &Operation::fresh(7), Timestamp::default(), None);
+/// let envelope = Envelope::new(&creation, &Operation::fresh(7), None, Timestamp::default(), None);
 /// assert_eq!(envelope.revision(), "1-000000000007");
 /// assert_eq!(Envelope::from_bytes(&envelope.to_bytes()), Ok(envelope));
 /// ```
@@ -60,11 +60,18 @@ impl Envelope {
 
     /// Creates the envelope of a new user. `previous` is the tombstone that it replaces.
     #[must_use]
-    pub fn new(draft: &Draft, operation: &Operation, now: Timestamp, previous: Option<&Tombstone>) -> Self {
+    pub fn new(
+        draft: &Draft,
+        operation: &Operation,
+        attempt: Option<u32>,
+        now: Timestamp,
+        previous: Option<&Tombstone>,
+    ) -> Self {
         let first = previous.map_or(1, |tombstone| tombstone.sequence + 1);
         let entry = Entry {
             time: now,
             operation: operation.clone(),
+            attempt,
             change: draft.change.clone(),
             status: draft.status,
         };
@@ -89,10 +96,17 @@ impl Envelope {
     /// Returns the envelope after `operation` made the change in `draft`. If this envelope [is full](Self::is_full), its
     /// oldest entries must have been archived, and are dropped.
     #[must_use]
-    pub fn changed_to(&self, draft: Draft, operation: &Operation, now: Timestamp) -> Self {
+    pub fn changed_to(
+        &self,
+        draft: Draft,
+        operation: &Operation,
+        attempt: Option<u32>,
+        now: Timestamp,
+    ) -> Self {
         let entry = Entry {
-            time: now,
+            time: now.after(self.newest.time),
             operation: operation.clone(),
+            attempt,
             change: draft.change,
             status: draft.status,
         };
@@ -131,6 +145,7 @@ impl Envelope {
         let entry = Entry {
             time: now,
             operation: operation.clone(),
+            attempt: None,
             change: Change::Erased,
             status: None,
         };
@@ -151,11 +166,11 @@ impl Envelope {
         }
     }
 
-    /// Returns this envelope after the pages of earlier users of the name were deleted for the second time.
+    /// Returns this envelope with the pages in `remains` left of earlier users of the name.
     #[must_use]
-    pub(super) fn cleaned(&self) -> Self {
+    pub(super) fn with_remains(&self, remains: Vec<(u64, u64)>) -> Self {
         let mut cleaned = self.clone();
-        cleaned.head.remains.clear();
+        cleaned.head.remains = remains;
         cleaned
     }
 

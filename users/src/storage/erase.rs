@@ -142,13 +142,13 @@ impl<E: Environment> UserStore<E> {
         let Some(found) = self.stored(username).await? else {
             return Ok(false);
         };
-        let (head, cleaned) = match &found {
-            Stored::Live(envelope) => (envelope.head(), envelope.cleaned().to_bytes()),
+        let head = match &found {
+            Stored::Live(envelope) => envelope.head(),
             Stored::Erased(tombstone) if !tombstone.is_deleted() => {
                 self.delete_pages(username, tombstone).await?;
                 return Ok(true);
             }
-            Stored::Erased(tombstone) => (&tombstone.head, tombstone.cleaned().to_bytes()),
+            Stored::Erased(tombstone) => &tombstone.head,
         };
         if head.remains.is_empty() {
             return Ok(false);
@@ -161,10 +161,19 @@ impl<E: Environment> UserStore<E> {
         {
             return Ok(true);
         }
-        let left: Vec<_> = pages(&head.remains).collect();
+        let left: Vec<_> = pages(&head.remains).take(PAGES).collect();
         self.delete_existing(username, &left).await?;
+        let remains = match left.last() {
+            Some(last) => without_pages(&head.remains, *last),
+            None => Vec::new(),
+        };
+        let is_left = !remains.is_empty();
+        let cleaned = match &found {
+            Stored::Live(envelope) => envelope.with_remains(remains).to_bytes(),
+            Stored::Erased(tombstone) => tombstone.with_remains(remains).to_bytes(),
+        };
         self.replace(username, &found, cleaned).await?;
-        Ok(false)
+        Ok(is_left)
     }
 
     /// Deletes the existing ones among the pages with these first entries.
@@ -198,4 +207,28 @@ fn pages(remains: &[(u64, u64)]) -> impl Iterator<Item = u64> {
         let step = usize::try_from(Envelope::PAGE).unwrap_or(usize::MAX);
         (page_of(*first, first + 1)..*erasure).step_by(step)
     })
+}
+
+/// Returns what is left of `remains` after their pages up to the one with the first entry `last` were deleted.
+fn without_pages(remains: &[(u64, u64)], last: u64) -> Vec<(u64, u64)> {
+    let left = remains
+        .iter()
+        .map(|&(first, erasure)| (first.max(last + Envelope::PAGE - 1), erasure));
+    left.filter(|(first, erasure)| first + 1 < *erasure).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_deleted_in_any_number_of_steps() {
+        let remains = [(1, 2), (2, 27), (30, 100), (100, 101)];
+        let all: Vec<_> = pages(&remains).collect();
+        assert_eq!(all, [3, 31, 55, 79]);
+        for (at, last) in all.iter().enumerate() {
+            let left = without_pages(&remains, *last);
+            assert_eq!(pages(&left).collect::<Vec<_>>(), all[at + 1..]);
+        }
+    }
 }

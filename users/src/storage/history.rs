@@ -18,25 +18,12 @@ pub struct HistoryPage {
 }
 
 impl<E: Environment> UserStore<E> {
-    /// Returns the newest `limit` entries of a user with sequence numbers below `before`, or `None` if there is no such
-    /// user.
+    /// Returns the newest `limit` entries with sequence numbers below `before` of the user whose envelope was read before, or
+    /// `None` if that user has been erased since.
     ///
     /// # Errors
     /// Returns [`StoreError::Unavailable`] if the store failed, [`StoreError::Corrupt`] if a stored value cannot be read.
     pub async fn history(
-        &self,
-        username: &Username,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Option<HistoryPage>, StoreError> {
-        let Some(envelope) = self.read(username).await? else {
-            return Ok(None);
-        };
-        self.history_of(username, envelope, before, limit).await
-    }
-
-    /// Returns entries of the user whose envelope was read before, or `None` if the user has been erased since.
-    pub(super) async fn history_of(
         &self,
         username: &Username,
         envelope: Envelope,

@@ -69,6 +69,15 @@ impl<E: Environment> UserStore<E> {
         Operation::fresh(self.0.random().await)
     }
 
+    /// Returns a number that tells this request from others with the same idempotency key, if it has one.
+    async fn attempt(&self, has_key: bool) -> Option<u32> {
+        if has_key {
+            u32::try_from(self.0.random().await >> 32).ok()
+        } else {
+            None
+        }
+    }
+
     /// Returns the user called `username`, or `None` if there is no such user.
     ///
     /// # Errors

@@ -30,10 +30,10 @@ const LEASE: Duration = Duration::from_secs(10);
 struct Backlog {
     /// The user's name as the record has it, or in lower case if the user was erased.
     username: String,
-    /// Entries with their sequence numbers, in order. An erasure that was not published yet replaces all entries before it.
+    /// The oldest of them with their sequence numbers, in order; none if another publisher has a lease on them.
     entries: Vec<(u64, Entry)>,
-    /// Whether there are more entries than were asked for, or another publisher has a lease on them.
-    has_more: bool,
+    /// The number of all of them. An erasure that was not published yet replaces all entries before it.
+    pending: usize,
 }
 
 /// How far a publisher got.
@@ -41,7 +41,7 @@ struct Backlog {
 pub struct Progress {
     /// The number of published changes.
     pub published: usize,
-    /// The number of changes that were looked at and remain to be published.
+    /// The number of changes that remain to be published.
     pub pending: usize,
 }
 
@@ -109,25 +109,23 @@ impl<E: Environment> UserStore<E> {
                 self.note_published(username, through).await?;
             }
             progress.published += delivered;
-            let is_done = taken <= LEASED_ABOVE && !backlog.has_more;
-            // While the backlog was leased others left what they added to this publisher.
-            if delivered < taken || taken == 0 || is_done {
-                progress.pending = taken - delivered + usize::from(backlog.has_more);
+            progress.pending = backlog.pending - delivered;
+            // While a long backlog was leased, others left what they added to this publisher.
+            if delivered < taken || taken == 0 || taken <= LEASED_ABOVE && progress.pending == 0 {
                 return Ok(progress);
             }
         }
     }
 
-    /// Counts the entries of a user that are to be published, up to a few.
+    /// Counts the entries of a user that remain to be published.
     ///
     /// # Errors
     /// Returns [`StoreError::Unavailable`] if the store failed, [`StoreError::Corrupt`] if a value cannot be read.
     pub async fn count_pending(&self, username: &Username) -> Result<Progress, StoreError> {
-        // So few are not leased.
-        let backlog = self.backlog(username, LEASED_ABOVE).await?;
+        let backlog = self.backlog(username, 0).await?;
         Ok(Progress {
             published: 0,
-            pending: backlog.entries.len() + usize::from(backlog.has_more),
+            pending: backlog.pending,
         })
     }
 
@@ -136,19 +134,10 @@ impl<E: Environment> UserStore<E> {
         let mut backlog = Backlog {
             username: username.case_folded(),
             entries: Vec::new(),
-            has_more: false,
+            pending: 0,
         };
         let key = keys::published(username);
-        let cas = self.0.new_cas(&key).await?;
-        let published = published(&key, self.0.current(&cas).await?)?;
-        let now = Timestamp::from(self.0.now().await);
-        if published
-            .leased
-            .is_some_and(|lease| lease.until > now.as_milliseconds())
-        {
-            backlog.has_more = true;
-            return Ok(backlog);
-        }
+        let published = published(&key, self.0.get(&key).await?)?;
         let Some(stored) = self.stored(username).await? else {
             return Ok(backlog);
         };
@@ -161,43 +150,52 @@ impl<E: Environment> UserStore<E> {
             Stored::Live(_) => head.first - 1,
             Stored::Erased(_) => sequence,
         };
-        if published.sequence < erased
-            && let Some(erasure) = &head.erasure
-        {
-            backlog.entries.push((erased, erasure.clone()));
+        let erasure = head.erasure.clone().filter(|_| published.sequence < erased);
+        // If the last published entry is beyond the history, there is nothing to publish.
+        let start = published.sequence.max(erased).saturating_add(1);
+        let later = (sequence + 1).saturating_sub(start);
+        backlog.pending = usize::from(erasure.is_some()) + usize::try_from(later).unwrap_or(usize::MAX);
+        let now = Timestamp::from(self.0.now().await);
+        let is_leased = |lease: Lease| lease.until > now.as_milliseconds();
+        if limit == 0 || backlog.pending == 0 || published.leased.is_some_and(is_leased) {
+            return Ok(backlog);
         }
+        backlog.entries.extend(erasure.map(|erasure| (erased, erasure)));
         if let Stored::Live(envelope) = stored {
             if let Ok(user) = User::from_stored(envelope.record()) {
                 user.username().as_str().clone_into(&mut backlog.username);
             }
-            // If the last published entry is beyond the history, there is nothing to publish.
-            let start = published.sequence.max(erased).saturating_add(1);
-            let room = limit.saturating_sub(backlog.entries.len());
-            let end = start.saturating_add(room as u64).min(sequence + 1);
-            let count = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
-            backlog.has_more = end <= sequence;
-            match self.history_of(username, envelope, Some(end), count).await? {
-                Some(page) => backlog.entries.extend(page.entries.into_iter().rev()),
-                // The user was erased in the meantime: the next call finds the tombstone.
-                None => backlog.has_more = true,
+            let room = (limit - backlog.entries.len()) as u64;
+            let end = start + room.min(later);
+            let count = usize::try_from(end - start).unwrap_or(0);
+            // If the user was erased in the meantime, the next call finds the tombstone.
+            if let Some(page) = self.history(username, envelope, Some(end), count).await? {
+                backlog.entries.extend(page.entries.into_iter().rev());
             }
         }
-        if backlog.entries.len() > LEASED_ABOVE {
-            let leased = Published {
-                leased: Some(Lease {
-                    until: now.as_milliseconds() + u64::try_from(LEASE.as_millis()).unwrap_or(0),
-                    by: self.0.random().await & 0xffff_ffff_ffff,
-                }),
-                ..published
-            };
-            if let CasOutcome::Unconfirmed(next) = self.0.compare_and_swap(cas, to_bytes(leased)).await?
-                && self::published(&key, self.0.current(&next).await?)? != leased
-            {
-                backlog.entries.clear();
-                backlog.has_more = true;
-            }
+        if backlog.entries.len() > LEASED_ABOVE && !self.lease(&key, published, now).await? {
+            backlog.entries.clear();
         }
         Ok(backlog)
+    }
+
+    /// Takes the lease of a user's backlog. Returns `false` if another publisher was faster.
+    async fn lease(&self, key: &str, published: Published, now: Timestamp) -> Result<bool, StoreError> {
+        let leased = Published {
+            leased: Some(Lease {
+                until: now.as_milliseconds() + u64::try_from(LEASE.as_millis()).unwrap_or(0),
+                by: self.0.random().await & 0xffff_ffff_ffff,
+            }),
+            ..published
+        };
+        let cas = self.0.new_cas(key).await?;
+        if self::published(key, self.0.current(&cas).await?)? != published {
+            return Ok(false);
+        }
+        Ok(match self.0.compare_and_swap(cas, to_bytes(leased)).await? {
+            CasOutcome::Written => true,
+            CasOutcome::Unconfirmed(next) => self::published(key, self.0.current(&next).await?)? == leased,
+        })
     }
 
     /// Records that the entries of a user up to the sequence number `through` were delivered, and releases the lease. A

@@ -94,11 +94,11 @@ impl Tombstone {
         }
     }
 
-    /// Returns this tombstone after all pages were deleted for the second time.
+    /// Returns this tombstone with the pages in `remains` left to be deleted for the second time.
     #[must_use]
-    pub(super) fn cleaned(&self) -> Self {
-        let mut cleaned = self.with_deleted(self.sequence);
-        cleaned.head.remains.clear();
+    pub(super) fn with_remains(&self, remains: Vec<(u64, u64)>) -> Self {
+        let mut cleaned = self.clone();
+        cleaned.head.remains = remains;
         cleaned
     }
 

@@ -73,6 +73,8 @@ pub(super) fn user_of<R>(username: &Username, current: &Envelope) -> Result<User
 
 /// Who applied an operation before.
 enum Earlier {
+    /// This request itself: a write that seemed to fail took effect later.
+    Own,
     /// The same request, sent before.
     Same,
     /// Another request with the same idempotency key.
@@ -99,6 +101,7 @@ impl<E: Environment> UserStore<E> {
         let key = keys::user(username);
         let mut attempts = Attempts::new(&self.0, PATIENCE);
         let mut pace = Pace::default();
+        let attempt = self.attempt(matches!(identity, Identity::Keyed { .. })).await;
         let mut has_failed = false;
         // The time before a full envelope was read.
         let mut read_after = None;
@@ -109,9 +112,8 @@ impl<E: Environment> UserStore<E> {
                 return Ok(UpdateOutcome::NoSuchUser);
             };
             let operation = identity.operation(username, current.first());
-            match self.earlier(username, &current, &operation).await? {
-                // A write of this request that seemed to fail may have taken effect later.
-                Some(Earlier::Same) if has_failed => return Ok(UpdateOutcome::Done(current)),
+            match self.earlier(username, &current, &operation, attempt).await? {
+                Some(Earlier::Own) => return Ok(UpdateOutcome::Done(current)),
                 Some(Earlier::Same) => return Ok(UpdateOutcome::Replayed(current)),
                 Some(Earlier::Other) => return Ok(UpdateOutcome::KeyReused),
                 None => {}
@@ -134,7 +136,7 @@ impl<E: Environment> UserStore<E> {
                 }
                 self.archive_operations(username, &current).await?;
             }
-            let changed = current.changed_to(draft, &operation, now.into());
+            let changed = current.changed_to(draft, &operation, attempt, now.into());
             let (next, failed) = match self.0.compare_and_swap(cas, changed.to_bytes()).await {
                 Ok(CasOutcome::Written) => return Ok(UpdateOutcome::Done(changed)),
                 Ok(CasOutcome::Unconfirmed(next)) => (next, false),
@@ -146,7 +148,14 @@ impl<E: Environment> UserStore<E> {
                 _ => return Ok(UpdateOutcome::NoSuchUser),
             };
             match self.entry(username, &standing, current.sequence() + 1).await? {
-                Some(entry) if entry.operation == operation => return Ok(UpdateOutcome::Done(standing)),
+                Some(entry) if entry.operation == operation => {
+                    return Ok(if entry.attempt == attempt {
+                        UpdateOutcome::Done(standing)
+                    } else {
+                        // Another request with the same idempotency key was faster.
+                        UpdateOutcome::Replayed(standing)
+                    });
+                }
                 None if standing.sequence() > current.sequence() => return Ok(UpdateOutcome::NoSuchUser),
                 _ => {}
             }
@@ -167,13 +176,17 @@ impl<E: Environment> UserStore<E> {
         username: &Username,
         current: &Envelope,
         operation: &Operation,
+        attempt: Option<u32>,
     ) -> Result<Option<Earlier>, StoreError> {
+        let found = current.find(operation).map_err(damaged(username))?;
+        if found.as_ref().is_some_and(|entry| entry.operation == *operation && entry.attempt == attempt) {
+            return Ok(Some(Earlier::Own));
+        }
+        // Without a key only this request itself can have applied it, and then it is among the newest entries.
         let Some(fingerprint) = operation.fingerprint() else {
-            // Without a key only this request itself can have applied it, and then it is among the newest entries.
-            let found = current.find(operation).map_err(damaged(username))?;
-            return Ok(found.map(|_| Earlier::Same));
+            return Ok(None);
         };
-        let is_same = if let Some(entry) = current.find(operation).map_err(damaged(username))? {
+        let is_same = if let Some(entry) = found {
             entry.operation.fingerprint() == Some(fingerprint)
         } else if current.archived() > current.first() {
             match self.0.get(&keys::operation(operation)).await? {

@@ -69,6 +69,8 @@ pub(crate) enum Outcome {
     /// The program was to run until the binding of its key.
     Bound,
     Done,
+    /// Another request with the same idempotency key made the change.
+    Replayed,
     Unchanged,
     NoSuchUser,
     AlreadyReversed,
@@ -195,15 +197,9 @@ impl Program {
                 Ok(has_more) => Outcome::CleanUp(has_more),
                 Err(error) => failed(&error),
             },
-            Request::History => match store.history(&self.username, None, usize::MAX).await {
-                Ok(Some(page)) => {
-                    let sequences = page.entries.iter().map(|(sequence, _)| *sequence);
-                    let expected = (page.envelope.first()..=page.envelope.sequence()).rev();
-                    Outcome::History(sequences.eq(expected) && page.next.is_none())
-                }
-                Ok(None) => Outcome::NoSuchUser,
-                Err(error) => failed(&error),
-            },
+            Request::History => history(store, &self.username)
+                .await
+                .unwrap_or_else(|error| failed(&error)),
             Request::Publish { .. } => match publish(store, receiver, &self.username).await {
                 Ok(is_pending) => Outcome::Published(is_pending),
                 Err(error) => failed(&error),
@@ -225,7 +221,8 @@ impl Program {
     ) -> Outcome {
         let creation = self.creation(points, key);
         match store.create(&self.user(points), &creation, promotion).await {
-            Ok(CreateOutcome::Created { .. }) => Outcome::Created,
+            Ok(CreateOutcome::Created { is_replay: false, .. }) => Outcome::Created,
+            Ok(CreateOutcome::Created { is_replay: true, .. }) => Outcome::Replayed,
             Ok(CreateOutcome::Taken) => Outcome::Taken,
             Ok(CreateOutcome::KeyReused) => Outcome::KeyReused,
             Ok(CreateOutcome::Erased) => Outcome::UserErased,
@@ -256,6 +253,18 @@ async fn sweep(store: &UserStore<Recorder>, receiver: &Recorder) -> Result<bool,
     Ok(is_pending)
 }
 
+async fn history(store: &UserStore<Recorder>, username: &Username) -> Result<Outcome, StoreError> {
+    let Some(envelope) = store.read(username).await? else {
+        return Ok(Outcome::NoSuchUser);
+    };
+    let Some(page) = store.history(username, envelope, None, usize::MAX).await? else {
+        return Ok(Outcome::NoSuchUser);
+    };
+    let sequences = page.entries.iter().map(|(sequence, _)| *sequence);
+    let expected = (page.envelope.first()..=page.envelope.sequence()).rev();
+    Ok(Outcome::History(sequences.eq(expected) && page.next.is_none()))
+}
+
 async fn walk(store: &UserStore<Recorder>) -> Result<Outcome, StoreError> {
     let bounds = Bounds {
         users: 1,
@@ -280,7 +289,8 @@ async fn walk(store: &UserStore<Recorder>) -> Result<Outcome, StoreError> {
 
 fn updated<R>(outcome: Result<UpdateOutcome<R>, StoreError>, refused: impl FnOnce(R) -> Outcome) -> Outcome {
     match outcome {
-        Ok(UpdateOutcome::Done(_) | UpdateOutcome::Replayed(_)) => Outcome::Done,
+        Ok(UpdateOutcome::Done(_)) => Outcome::Done,
+        Ok(UpdateOutcome::Replayed(_)) => Outcome::Replayed,
         Ok(UpdateOutcome::Unchanged(_)) => Outcome::Unchanged,
         Ok(UpdateOutcome::NoSuchUser) => Outcome::NoSuchUser,
         Ok(UpdateOutcome::KeyReused) => Outcome::KeyReused,

@@ -19,6 +19,7 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
                 Client::Running(..) | Client::Crashed => true,
             })
         }),
+        Property::always("one request alone is told that it made a change", is_told_once),
         Property::always("a name is free again after two minutes", is_free_again),
         Property::always("what an erasure left is gone after two minutes", is_cleaned),
         Property::always("no change stays unpublished after a sweep", is_swept),
@@ -52,6 +53,16 @@ fn is_own(program: &Program, applied: &Applied) -> bool {
         && program.operation(applied.first).as_deref() == Some(applied.operation.as_str())
 }
 
+/// Whether of all requests with one idempotency key at most one was told that it made the change.
+fn is_told_once(model: &Protocol, world: &World) -> bool {
+    let clients = model.clients.iter().zip(&world.clients);
+    let told: Vec<_> = clients
+        .filter(|(_, client)| matches!(client, Client::Ended(Outcome::Created | Outcome::Done)))
+        .filter_map(|(program, _)| Some((program.key(), program.operation(1)?)))
+        .collect();
+    (1..told.len()).all(|at| !told[..at].contains(&told[at]))
+}
+
 fn is_true(model: &Protocol, world: &World, program: &Program, outcome: Outcome) -> bool {
     let is_applied = || own(world, program).next().is_some();
     let any = |is: &dyn Fn(&Applied) -> bool| {
@@ -71,7 +82,7 @@ fn is_true(model: &Protocol, world: &World, program: &Program, outcome: Outcome)
         Some(bound.strip_prefix("erased:").unwrap_or(bound) == fingerprint)
     };
     match outcome {
-        Outcome::Created | Outcome::Done => is_applied(),
+        Outcome::Created | Outcome::Done | Outcome::Replayed => is_applied(),
         Outcome::Taken => {
             let is_other = |applied: &Applied| {
                 let own = program.operation(applied.first);

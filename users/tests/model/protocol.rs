@@ -176,10 +176,13 @@ impl Protocol {
         match self.clients[number].request {
             Request::Walk {
                 after: Some(creation),
-            } => world.clients[creation] != Client::Ended(Outcome::Created),
+            } => !matches!(
+                world.clients[creation],
+                Client::Ended(Outcome::Created | Outcome::Replayed)
+            ),
             Request::Publish { after: Some(change) } => !matches!(
                 world.clients[change],
-                Client::Ended(Outcome::Created | Outcome::Done | Outcome::Erased)
+                Client::Ended(Outcome::Created | Outcome::Done | Outcome::Replayed | Outcome::Erased)
             ),
             _ => false,
         }

@@ -1,6 +1,7 @@
 //! Tests of envelopes and tombstones.
 
 use super::*;
+use crate::domain::user::User;
 use proptest::prelude::*;
 
 const NOW: u64 = 1_700_000_000_123;
@@ -28,7 +29,7 @@ fn new(previous: Option<&Tombstone>) -> Envelope {
         },
         ..draft(1)
     };
-    Envelope::new(&creation, &Operation::fresh(7), now(), previous)
+    Envelope::new(&creation, &Operation::fresh(7), None, now(), previous)
 }
 
 fn now() -> Timestamp {
@@ -42,7 +43,7 @@ fn changed(mut envelope: Envelope, changes: u32) -> (Envelope, Vec<(u64, String)
         if envelope.is_full() {
             pages.push(envelope.page());
         }
-        envelope = envelope.changed_to(draft(number + 1), &Operation::fresh(number.into()), now());
+        envelope = envelope.changed_to(draft(number + 1), &Operation::fresh(number.into()), None, now());
     }
     (envelope, pages)
 }
@@ -58,7 +59,7 @@ fn the_stored_form_is_read_back() {
     for envelope in [first.clone(), changed(first, 90).0, new(Some(&tombstone))] {
         assert_eq!(read(&envelope.to_bytes()), Stored::Live(envelope));
     }
-    for tombstone in [tombstone.with_deleted(7), tombstone.cleaned(), tombstone] {
+    for tombstone in [tombstone.with_deleted(7), tombstone.with_remains(Vec::new()), tombstone] {
         assert_eq!(read(&tombstone.to_bytes()), Stored::Erased(tombstone));
     }
 }
