@@ -53,7 +53,7 @@ pub struct Envelope {
 
 /// The value of a user's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stored {
+pub enum Stored {
     /// A user.
     Live(Envelope),
     /// An erased user.
@@ -177,9 +177,9 @@ impl Envelope {
         changed
     }
 
-    /// Returns the tombstone that replaces this envelope.
+    /// Returns the tombstone that replaces this envelope. Its pages remain to be deleted.
     #[must_use]
-    pub(super) fn erased(&self, operation: &Operation, now: Timestamp) -> Tombstone {
+    pub fn erased(&self, operation: &Operation, now: Timestamp) -> Tombstone {
         let entry = Entry {
             time: now,
             operation: operation.clone(),
@@ -334,7 +334,8 @@ impl Envelope {
     }
 
     /// The sequence number of the first entry in the page that contains the archived entry `sequence`.
-    pub(super) fn page_of(&self, sequence: u64) -> u64 {
+    #[must_use]
+    pub fn page_of(&self, sequence: u64) -> u64 {
         page_of(self.head.first, sequence)
     }
 
@@ -405,7 +406,7 @@ impl Stored {
     ///
     /// # Errors
     /// Returns [`Unreadable::Version`] if another version wrote it, [`Unreadable::Damaged`] if none did.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::Damaged)?;
         let members = Members::read(text).map_err(|_| Unreadable::Damaged)?;
         // The version is checked first, since other versions may have other members.

@@ -20,7 +20,7 @@ mod tombstone;
 mod unreadable;
 mod update;
 
-pub use create::CreateOutcome;
+pub use create::{CreateOutcome, erased_binding};
 pub use directory::{Bounds, Cursor, InvalidCursor, ListPage};
 pub use entry::{Change, Entry};
 pub use envelope::Draft;
@@ -29,7 +29,7 @@ pub use history::HistoryPage;
 pub use outbox::Progress;
 pub use points::PointsRefusal;
 pub use receiver::ReceiverState;
-pub use update::UpdateOutcome;
+pub use update::{UpdateOutcome, page_entries};
 
 use crate::domain::username::Username;
 use envelope::{Envelope, Stored, Unreadable};
