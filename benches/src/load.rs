@@ -103,6 +103,16 @@ impl Load {
         }
     }
 
+    /// Whether the native server answers it as the functions do. It leaves out what a refusal says.
+    pub(crate) fn is_native(self) -> bool {
+        self != Self::Miss
+    }
+
+    /// Whether it is measured with a million users, too.
+    pub(crate) fn grows_with_users(self) -> bool {
+        matches!(self, Self::Hit | Self::List)
+    }
+
     /// Whether each request adds one entry to the history of one user, or a user.
     pub(crate) fn is_write(self) -> bool {
         match self {

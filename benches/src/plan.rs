@@ -72,11 +72,9 @@ fn on_spin(load: Load, platform: Platform) -> Group {
     }
 }
 
-/// Both worlds beside each other, the native server and the seed. Beside Spin only what is to be shown of it.
+/// Both worlds beside each other, the native server and the seed. Beside Spin only what the native server takes.
 fn on_the_embedded_host(load: Load, main: Host) -> Option<Group> {
-    use Load::{Award, AwardOne, Create, Hit};
-    let is_native = matches!(load, Hit | Create | Award | AwardOne(_));
-    if main == Host::Spin && !is_native {
+    if main == Host::Spin && !load.is_native() {
         return None;
     }
     let platforms = Platform::main(Host::Embedded).into_iter();
@@ -84,11 +82,13 @@ fn on_the_embedded_host(load: Load, main: Host) -> Option<Group> {
         .flat_map(|platform| components(load, platform, main))
         .collect();
     let with = |subject, stock| Contender { subject, stock };
-    if is_native {
+    if load.is_native() {
         contenders.push(with(Subject::Native, load.stock()));
     }
-    if load == Hit {
+    if load.grows_with_users() {
         contenders.push(with(Subject::Native, Stock::Million));
+    }
+    if load == Load::Hit {
         contenders.push(with(Subject::Seed, Stock::Thousand));
     }
     Some(Group {
@@ -109,7 +109,7 @@ fn components(load: Load, platform: Platform, main: Host) -> Vec<Contender> {
         contenders.push(platform.with(Program::Publishing, stock));
     }
     let is_counted = platform.world == World::Wasip2 && (platform.host == main || platform.is_default());
-    if is_counted && matches!(load, Load::Hit | Load::List) {
+    if is_counted && load.grows_with_users() {
         contenders.push(platform.with(Program::Functions, Stock::Million));
     }
     contenders
@@ -157,6 +157,36 @@ mod tests {
                         "{case:?}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_native_server_takes_every_load_but_404_beside_the_embedded_host() {
+        for main in [Host::Spin, Host::Embedded] {
+            let groups = groups(main);
+            for load in Load::COMPARED {
+                let stock = load.stock();
+                let [platform, ..] = Platform::of(Host::Embedded);
+                let contenders = [
+                    platform.with(Program::Functions, stock),
+                    Contender {
+                        subject: Subject::Native,
+                        stock,
+                    },
+                ];
+                let has_both = groups.iter().any(|group| {
+                    let is_in = |contender| {
+                        let case = Case {
+                            load,
+                            connections: 32,
+                            contender,
+                        };
+                        group.cases().any(|one| one == case)
+                    };
+                    contenders.into_iter().all(is_in)
+                });
+                assert_eq!(has_both, load != Load::Miss, "{load:?}");
             }
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Prepared {
     folder: PathBuf,
     /// `deploy/redis.toml`.
     runtime_config: String,
-    /// The million users, which nobody changes, so all servers share them.
+    /// The million users, which nobody changes, so all hosts share them.
     million: Rc<RedisServer>,
 }
 
@@ -46,8 +46,13 @@ impl Prepared {
             fs::create_dir(path.with_file_name(""))?;
             stock::fill(&path, stock, stock.users())
         };
+        let copy_of_million = || {
+            let (from, to) = (file(folder, Stock::Million), million_of_native(folder));
+            fs::create_dir(to.with_file_name(""))?;
+            copy(&from, &to)
+        };
         thread::scope(|scope| {
-            let million = scope.spawn(|| fill(Stock::Million));
+            let million = scope.spawn(|| fill(Stock::Million).and_then(|()| copy_of_million()));
             [Stock::Thousand, Stock::Fresh, Stock::Long]
                 .into_iter()
                 .try_for_each(fill)?;
@@ -86,13 +91,11 @@ impl Prepared {
             Subject::Native | Subject::Seed => Backend::Sqlite,
         };
         match backend {
-            Backend::Sqlite if is_large => state.folder = from.with_file_name(""),
-            Backend::Sqlite => {
-                let to = state.folder.join(FILE);
-                fs::copy(&from, &to).with_context(|| format!("cannot write {}", to.display()))?;
-                // Nothing of it is to be left to be written during a measurement.
-                File::open(to)?.sync_all()?;
+            Backend::Sqlite if is_large && contender.subject == Subject::Native => {
+                state.folder = million_of_native(&self.folder).with_file_name("");
             }
+            Backend::Sqlite if is_large => state.folder = from.with_file_name(""),
+            Backend::Sqlite => copy(&from, &state.folder.join(FILE))?,
             Backend::Redis => {
                 let redis = if is_large {
                     Rc::clone(&self.million)
@@ -111,6 +114,17 @@ impl Prepared {
 
 fn file(folder: &Path, stock: Stock) -> PathBuf {
     folder.join(format!("{stock:?}")).join(FILE)
+}
+
+/// The million users once more: the native server adds a table to its database, which the hosts are not to meet.
+fn million_of_native(folder: &Path) -> PathBuf {
+    folder.join("Million-native").join(FILE)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("cannot write {}", to.display()))?;
+    // Nothing of it is to be left to be written during a measurement.
+    Ok(File::open(to)?.sync_all()?)
 }
 
 fn seed(folder: &Path) -> PathBuf {

@@ -258,7 +258,10 @@ async fn a_history_too_long_for_one_request_is_deleted_by_several() {
     };
 
     let problem = app.delete(JANE).await.problem(503, "try-again");
-    assert!(problem["detail"].as_str().unwrap().contains("erased user"), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("erased user"),
+        "{problem}"
+    );
     assert_eq!(pages(), ["page:jane:24002"]);
     app.get("/user/jane").await.problem(404, "user-not-found");
     assert_eq!(app.delete(JANE).await.status, 204);

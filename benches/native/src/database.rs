@@ -1,4 +1,4 @@
-//! The table of Spin's key-value store, read and written directly.
+//! An open database file: who reads and writes it, and when what is written is durable.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::Result;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
+
+use crate::directory;
+use crate::records::Records;
 
 /// An open database file.
 ///
@@ -18,37 +21,47 @@ pub(crate) struct Database {
     writes: mpsc::Sender<Write>,
 }
 
-/// A write; it returns what is to be done once it is durable.
-type Write = Box<dyn FnOnce(&Records) -> Reply + Send>;
-type Reply = Box<dyn FnOnce() + Send>;
+/// A queued write.
+type Write = Box<dyn FnOnce(&Records) -> Outcome + Send>;
 
-thread_local!(static READER: RefCell<Option<Connection>> = const { RefCell::new(None) });
+/// What a write came to.
+struct Outcome {
+    is_ok: bool,
+    /// Sends the result to whoever waits for it, once it is durable.
+    reply: Box<dyn FnOnce() + Send>,
+}
+
+thread_local!(static READER: RefCell<Option<Records>> = const { RefCell::new(None) });
 
 impl Database {
-    /// Opens the file at `path`, creating the table if needed.
+    /// Opens the file at `path`, creating the tables if needed.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let writer = Connection::open(path)?;
+        let mut writer = Connection::open(path)?;
         writer.pragma_update(None, "journal_mode", "wal")?;
         writer.pragma_update(None, "synchronous", "full")?;
         writer.execute(include_str!("../../../host/src/store/schema.sql"), [])?;
+        directory::open(&mut writer)?;
         let (sender, queue) = mpsc::channel();
         thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || write_all(&Records(writer), &queue))?;
+            .spawn(move || write_all(&Records::new(writer), &queue))?;
         Ok(Self {
             path: path.to_owned(),
             writes: sender,
         })
     }
 
-    /// The value of `key`.
-    pub(crate) fn read(&self, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    /// Runs `work`, which only reads, on this thread.
+    pub(crate) fn read<T, E>(&self, work: impl FnOnce(&Records) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<rusqlite::Error>,
+    {
         READER.with_borrow_mut(|reader| {
-            let connection = match reader {
-                Some(connection) => connection,
-                None => reader.insert(Connection::open(&self.path)?),
+            let records = match reader {
+                Some(records) => records,
+                None => reader.insert(Records::new(Connection::open(&self.path)?)),
             };
-            select(connection, key)
+            work(records)
         })
     }
 
@@ -64,8 +77,11 @@ impl Database {
         let (sender, outcome) = oneshot::channel();
         let write: Write = Box::new(move |records| {
             let result = work(records);
-            // Nobody waits any more if the client has gone.
-            Box::new(move || drop(sender.send(result)))
+            Outcome {
+                is_ok: result.is_ok(),
+                // Nobody waits any more if the client has gone.
+                reply: Box::new(move || drop(sender.send(result))),
+            }
         });
         let failed = || E::from(rusqlite::Error::InvalidQuery);
         self.writes.send(write).map_err(|_| failed())?;
@@ -77,60 +93,20 @@ impl Database {
 fn write_all(records: &Records, queue: &mpsc::Receiver<Write>) {
     for write in queue {
         match commit(records, write) {
-            Ok(reply) => reply(),
+            Ok(outcome) => (outcome.reply)(),
             // The reply is gone, so whoever waits for it learns that there will be none.
             Err(error) => eprintln!("cannot write: {error}"),
         }
     }
 }
 
-fn commit(records: &Records, write: Write) -> rusqlite::Result<Reply> {
-    let run = |sql| records.0.prepare_cached(sql)?.execute([]).map(drop);
-    run("BEGIN IMMEDIATE")?;
-    let reply = write(records);
-    run("COMMIT").inspect_err(|_| {
+fn commit(records: &Records, write: Write) -> rusqlite::Result<Outcome> {
+    records.run("BEGIN IMMEDIATE")?;
+    let outcome = write(records);
+    let end = if outcome.is_ok { "COMMIT" } else { "ROLLBACK" };
+    records.run(end).inspect_err(|_| {
         // It may have ended already, and the error that counts is the first one.
-        let _ = run("ROLLBACK");
+        let _ = records.run("ROLLBACK");
     })?;
-    Ok(reply)
-}
-
-/// The records, as a transaction that writes sees them.
-pub(crate) struct Records(Connection);
-
-impl Records {
-    /// The value of `key`.
-    pub(crate) fn get(&self, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-        select(&self.0, key)
-    }
-
-    /// Gives `key` a value unless it has one. Returns whether it had none.
-    pub(crate) fn insert(&self, key: &str, value: &[u8]) -> rusqlite::Result<bool> {
-        self.execute(
-            "INSERT INTO spin_key_value (store, key, value) VALUES ('default', ?1, ?2) ON CONFLICT DO NOTHING",
-            key,
-            value,
-        )
-    }
-
-    /// Gives `key` another value. Returns whether it had one.
-    pub(crate) fn update(&self, key: &str, value: &[u8]) -> rusqlite::Result<bool> {
-        self.execute(
-            "UPDATE spin_key_value SET value = ?2 WHERE store = 'default' AND key = ?1",
-            key,
-            value,
-        )
-    }
-
-    fn execute(&self, sql: &str, key: &str, value: &[u8]) -> rusqlite::Result<bool> {
-        let rows = self.0.prepare_cached(sql)?.execute(params![key, value])?;
-        Ok(rows == 1)
-    }
-}
-
-fn select(connection: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    connection
-        .prepare_cached("SELECT value FROM spin_key_value WHERE store = 'default' AND key = ?1")?
-        .query_row([key], |row| row.get(0))
-        .optional()
+    Ok(outcome)
 }

@@ -66,7 +66,7 @@ impl<'a> EntryView<'a> {
 
 /// Writes a page of the history of a user with this `username` and these points. The link to the next page repeats `limit`.
 #[must_use]
-pub(super) fn page(username: &str, points: Points, page: &HistoryPage, limit: usize) -> Vec<u8> {
+pub fn page(username: &str, points: Points, page: &HistoryPage, limit: usize) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
         username: &'a str,

@@ -25,7 +25,8 @@ impl UsersQuery<'_> {
 }
 
 /// Writes a page of records. The link to the next page repeats `query`.
-pub(super) fn page(page: &ListPage<String>, query: &UsersQuery<'_>) -> Vec<u8> {
+#[must_use]
+pub fn page(page: &ListPage<String>, query: &UsersQuery<'_>) -> Vec<u8> {
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'.')

@@ -3,9 +3,9 @@
 mod access;
 mod answer;
 mod header_fields;
-mod history;
+pub mod history;
 pub mod idempotency_key;
-mod list;
+pub mod list;
 mod local_client;
 mod log;
 mod media_type;

@@ -115,7 +115,8 @@ impl Preconditions {
 /// A date is a validator only once its second is over (section 8.8.2.2). Rounded down, it would also be the date of an
 /// earlier state in the same second. A client that saw that state could not tell the two apart, whether it compares
 /// `Last-Modified`, `Date` or its own clock. Rounded up, it is later than any time at which an earlier state was shown.
-pub(super) fn last_modified(record: &Envelope) -> SystemTime {
+#[must_use]
+pub fn last_modified(record: &Envelope) -> SystemTime {
     let since_1970 = record
         .changed()
         .duration_since(SystemTime::UNIX_EPOCH)

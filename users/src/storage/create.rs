@@ -46,7 +46,9 @@ impl<E: Environment> UserStore<E> {
         promotion: &Promotion,
     ) -> Result<CreateOutcome, StoreError> {
         let mut claims = Vec::new();
-        let outcome = self.create_with_claims(user, operation, promotion, &mut claims).await;
+        let outcome = self
+            .create_with_claims(user, operation, promotion, &mut claims)
+            .await;
         if !claims.is_empty() {
             // All at once, since each deletion is a commit. If that fails, the claims take up space but do no other harm.
             let _ = self.0.delete_all(claims).await;
@@ -109,11 +111,9 @@ impl<E: Environment> UserStore<E> {
 
     /// Marks the idempotency key of a creation, so that no retry brings its user back.
     pub(super) async fn mark_idempotency_key(&self, creation: &Operation) -> Result<(), StoreError> {
-        let Some(fingerprint) = creation.fingerprint() else {
+        let Some((key, marked)) = erased_binding(creation) else {
             return Ok(());
         };
-        let key = keys::binding(creation);
-        let marked = format!("{ERASED}{fingerprint}").into_bytes();
         let mut cas = self.0.new_cas(&key).await?;
         // Nothing else is ever written to a bound key, so after a conflict the next read finds it marked.
         for _ in 0..3 {
@@ -242,6 +242,15 @@ impl<E: Environment> UserStore<E> {
         }
         Err(StoreError::TryAgain)
     }
+}
+
+/// The value that marks the idempotency key of a creation whose user is about to be erased, after the key in the store.
+/// Returns `None` if the creation had no idempotency key.
+#[must_use]
+pub fn erased_binding(creation: &Operation) -> Option<(String, Vec<u8>)> {
+    let fingerprint = creation.fingerprint()?;
+    let marked = format!("{ERASED}{fingerprint}");
+    Some((keys::binding(creation), marked.into_bytes()))
 }
 
 /// The outcome of the creation of `user` by `operation` if `found` is stored under the name; `None` if the name is free.

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 mod invariants;
 mod stored;
 
-pub(super) use stored::Stored;
+pub use stored::Stored;
 
 /// A stored user record with its newest history.
 ///
@@ -139,9 +139,9 @@ impl Envelope {
         changed
     }
 
-    /// Returns the tombstone that replaces this envelope.
+    /// Returns the tombstone that replaces this envelope. Its pages remain to be deleted.
     #[must_use]
-    pub(super) fn erased(&self, operation: &Operation, now: Timestamp) -> Tombstone {
+    pub fn erased(&self, operation: &Operation, now: Timestamp) -> Tombstone {
         let entry = Entry {
             time: now,
             operation: operation.clone(),
@@ -297,7 +297,8 @@ impl Envelope {
     }
 
     /// The sequence number of the first entry in the page that contains the archived entry `sequence`.
-    pub(super) fn page_of(&self, sequence: u64) -> u64 {
+    #[must_use]
+    pub fn page_of(&self, sequence: u64) -> u64 {
         page_of(self.head.first, sequence)
     }
 }

@@ -110,7 +110,7 @@ impl<E: Environment> UserStore<E> {
         username: &Username,
         tombstone: &Tombstone,
     ) -> Result<(), StoreError> {
-        let pages = pages(&tombstone.head.remains);
+        let pages = tombstone.pages();
         let mut left: Vec<_> = pages.skip_while(|first| *first <= tombstone.deleted).collect();
         let is_last = left.len() <= PAGES;
         left.truncate(PAGES);
@@ -198,6 +198,13 @@ impl<E: Environment> UserStore<E> {
             self.0.compare_and_swap(cas, new).await?;
         }
         Ok(())
+    }
+}
+
+impl Tombstone {
+    /// The first entries of all pages that remain to be deleted, for the first or the second time.
+    pub fn pages(&self) -> impl Iterator<Item = u64> {
+        pages(&self.head.remains)
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn operation(operation: &Operation) -> String {
 }
 
 /// The sequence number of the archived entry that reversed the entry `reversed` of a user; written by `set`.
-pub(super) fn reversal(username: &Username, reversed: u64) -> String {
+#[must_use]
+pub fn reversal(username: &Username, reversed: u64) -> String {
     format!("reversal:{}:{reversed}", username.case_folded())
 }
 

@@ -24,7 +24,7 @@ mod unreadable;
 mod update;
 mod walk;
 
-pub use create::CreateOutcome;
+pub use create::{CreateOutcome, erased_binding};
 pub use draft::Draft;
 pub use entry::{Change, Entry};
 pub use erase::EraseOutcome;
@@ -34,7 +34,7 @@ pub use points::PointsRefusal;
 pub use receiver::ReceiverState;
 pub use tombstone::Tombstone;
 pub use unreadable::Unreadable;
-pub use update::UpdateOutcome;
+pub use update::{UpdateOutcome, page_entries};
 pub use walk::{Bounds, Cursor, InvalidCursor, ListPage};
 
 use crate::domain::username::Username;

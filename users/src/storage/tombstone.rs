@@ -87,7 +87,7 @@ impl Tombstone {
 
     /// Returns this tombstone after the pages up to `deleted` were deleted for the first time.
     #[must_use]
-    pub(super) fn with_deleted(&self, deleted: u64) -> Self {
+    pub fn with_deleted(&self, deleted: u64) -> Self {
         Self {
             deleted,
             ..self.clone()

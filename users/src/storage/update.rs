@@ -179,7 +179,10 @@ impl<E: Environment> UserStore<E> {
         attempt: Option<u32>,
     ) -> Result<Option<Earlier>, StoreError> {
         let found = current.find(operation).map_err(damaged(username))?;
-        if found.as_ref().is_some_and(|entry| entry.operation == *operation && entry.attempt == attempt) {
+        if found
+            .as_ref()
+            .is_some_and(|entry| entry.operation == *operation && entry.attempt == attempt)
+        {
             return Ok(Some(Earlier::Own));
         }
         // Without a key only this request itself can have applied it, and then it is among the newest entries.
@@ -203,21 +206,7 @@ impl<E: Environment> UserStore<E> {
     ///
     /// All requests that read the same entries write the same bytes.
     async fn archive_operations(&self, username: &Username, full: &Envelope) -> Result<(), StoreError> {
-        let (first, page) = full.page();
-        let mut values = vec![(keys::page(username, first), page.clone().into_bytes())];
-        let entries = page_entries(&page).ok_or_else(|| damaged(username)(Unreadable::Damaged))?;
-        for (sequence, entry) in (first..).zip(&entries) {
-            if let Some(fingerprint) = entry.operation.fingerprint() {
-                values.push((keys::operation(&entry.operation), fingerprint.into()));
-            }
-            if let Change::Points {
-                reverses: Some(reversed),
-                ..
-            } = entry.change
-            {
-                values.push((keys::reversal(username, reversed), sequence.to_string().into()));
-            }
-        }
+        let values = full.archive(username).map_err(damaged(username))?;
         for batch in values.chunks(BATCH) {
             self.0.set_all(batch.to_vec()).await?;
         }
@@ -234,10 +223,8 @@ impl<E: Environment> UserStore<E> {
         let Some(bytes) = self.0.get(&key).await? else {
             return Ok(None);
         };
-        let entries = std::str::from_utf8(&bytes).ok().and_then(page_entries);
-        entries
-            .map(Some)
-            .ok_or_else(|| corrupt(&key, Unreadable::Damaged))
+        let entries = page_entries(&bytes).map_err(|why| corrupt(&key, why))?;
+        Ok(Some(entries))
     }
 
     /// Finds an entry after the creation, wherever it is. Returns `None` if there is no such entry, or if the user has
@@ -263,12 +250,41 @@ impl<E: Environment> UserStore<E> {
     }
 }
 
-/// Reads the stored form of a page, or returns `None` if it is damaged.
-fn page_entries(json: &str) -> Option<Vec<Entry>> {
-    let entries: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+impl Envelope {
+    /// The values that archive the oldest entries of a full envelope, under their keys: the page, and notes of its keyed
+    /// operations and reversals.
+    ///
+    /// # Errors
+    /// Returns [`Unreadable::Damaged`] if one of the entries cannot be read.
+    pub fn archive(&self, username: &Username) -> Result<Vec<(String, Vec<u8>)>, Unreadable> {
+        let (first, page) = self.page();
+        let entries = page_entries(page.as_bytes())?;
+        let mut values = vec![(keys::page(username, first), page.into_bytes())];
+        for (sequence, entry) in (first..).zip(&entries) {
+            if let Some(fingerprint) = entry.operation.fingerprint() {
+                values.push((keys::operation(&entry.operation), fingerprint.into()));
+            }
+            if let Change::Points {
+                reverses: Some(reversed),
+                ..
+            } = entry.change
+            {
+                values.push((keys::reversal(username, reversed), sequence.to_string().into()));
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Reads the entries of a page from its stored form.
+///
+/// # Errors
+/// Returns [`Unreadable::Damaged`] if the value is not a page.
+pub fn page_entries(page: &[u8]) -> Result<Vec<Entry>, Unreadable> {
+    let entries: Vec<&RawValue> = serde_json::from_slice(page).map_err(|_| Unreadable::Damaged)?;
     entries
         .into_iter()
-        .map(|entry| Entry::from_json(entry.get(), Place::History))
+        .map(|entry| Entry::from_json(entry.get(), Place::History).ok_or(Unreadable::Damaged))
         .collect()
 }
 

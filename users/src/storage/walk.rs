@@ -22,6 +22,14 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(String);
 
+impl Cursor {
+    /// The position right after `username`. Its text orders names as the directory does.
+    #[must_use]
+    pub fn after(username: &Username) -> Self {
+        Self(hash_of(&username.case_folded()))
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

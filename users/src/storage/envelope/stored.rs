@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 /// The value of a user's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::storage) enum Stored {
+pub enum Stored {
     /// A user.
     Live(Envelope),
     /// An erased user.
@@ -51,7 +51,7 @@ impl Stored {
     ///
     /// # Errors
     /// Returns [`Unreadable::Version`] if another version wrote it, [`Unreadable::Damaged`] if none did.
-    pub(in crate::storage) fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::Damaged)?;
         let members = Members::read(text).map_err(|_| Unreadable::Damaged)?;
         // The version is checked first, since other versions may have other members.

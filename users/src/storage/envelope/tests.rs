@@ -59,7 +59,11 @@ fn the_stored_form_is_read_back() {
     for envelope in [first.clone(), changed(first, 90).0, new(Some(&tombstone))] {
         assert_eq!(read(&envelope.to_bytes()), Stored::Live(envelope));
     }
-    for tombstone in [tombstone.with_deleted(7), tombstone.with_remains(Vec::new()), tombstone] {
+    for tombstone in [
+        tombstone.with_deleted(7),
+        tombstone.with_remains(Vec::new()),
+        tombstone,
+    ] {
         assert_eq!(read(&tombstone.to_bytes()), Stored::Erased(tombstone));
     }
 }
