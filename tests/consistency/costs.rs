@@ -105,6 +105,11 @@ impl Meter {
             "create again with the key",
             self.create(&siblings[1], Some("k")).await,
         );
+        let stranger = stranger("jane");
+        enter(
+            "create with a key the first of a leaf",
+            self.create(&stranger, Some("m")).await,
+        );
         enter("get", self.get("/user/jane").await);
         enter("award", self.award(THIRTY, None).await);
         enter("award with a key", self.award(THIRTY, Some("l")).await);
@@ -121,7 +126,7 @@ impl Meter {
             self.cost(Method::PATCH, UPDATE, TEAM, None).await,
         );
         enter("history", self.get("/user/history/jane").await);
-        enter("list three users", self.get("/users").await);
+        enter("list four users", self.get("/users").await);
         enter("erase", self.cost(Method::DELETE, ERASE, "", None).await);
         enter("create anew", self.create("jane", None).await);
         enter(
@@ -180,9 +185,19 @@ impl Meter {
 
 /// Names that belong to the same leaf of the directory as `name`.
 fn siblings(name: &str) -> Vec<String> {
-    let root = |name: &str| Sha256::digest(name)[0];
     let names = (0_u32..).map(|number| format!("user{number}"));
     names.filter(|other| root(other) == root(name)).take(3).collect()
+}
+
+/// A name that belongs to another leaf.
+fn stranger(name: &str) -> String {
+    let mut names = (0_u32..).map(|number| format!("user{number}"));
+    names.find(|other| root(other) != root(name)).unwrap_or_default()
+}
+
+/// The first digits of a name's hash, which select its leaf.
+fn root(name: &str) -> u8 {
+    Sha256::digest(name)[0]
 }
 
 #[tokio::test]
@@ -197,6 +212,7 @@ async fn requests_cost_what_the_document_says() {
         ("create", 3, 2),
         ("create with a key", 7, 5),
         ("create again with the key", 1, 0),
+        ("create with a key the first of a leaf", 11, 6),
         ("get", 1, 0),
         ("award", 1, 1),
         ("award with a key", 1, 1),
@@ -207,7 +223,7 @@ async fn requests_cost_what_the_document_says() {
         ("update", 1, 1),
         ("update without a change", 1, 0),
         ("history", 1, 0),
-        ("list three users", 259, 0),
+        ("list four users", 260, 0),
         ("erase", 1, 1),
         ("create anew", 2, 1),
         ("erase whom a key created", 2, 2),
@@ -228,6 +244,7 @@ async fn a_swap_costs_two_reads_more_on_redis() {
         ("create", 7, 2),
         ("create with a key", 13, 5),
         ("create again with the key", 1, 0),
+        ("create with a key the first of a leaf", 17, 6),
         ("get", 1, 0),
         ("award", 3, 1),
         ("award with a key", 3, 1),
@@ -238,7 +255,7 @@ async fn a_swap_costs_two_reads_more_on_redis() {
         ("update", 3, 1),
         ("update without a change", 1, 0),
         ("history", 1, 0),
-        ("list three users", 259, 0),
+        ("list four users", 260, 0),
         ("erase", 3, 1),
         ("create anew", 4, 1),
         ("erase whom a key created", 6, 2),

@@ -143,6 +143,8 @@ async fn the_console_needs_no_token_and_has_no_other_address() {
         "/console/page/app.js",
         "/console/LICENSE",
         "/console//",
+        "//console",
+        "//console/app.js",
     ] {
         get(&app, path, &[]).await.problem(404, "no-such-route");
     }

@@ -277,6 +277,8 @@ fn awards_to_make(users: usize, awards: usize) -> (Vec<Value>, Vec<usize>) {
         json!({"id": "bad-2", "body": r#"{"username":"user-1","points":-100000}"#}),
         json!({"id": "bad-3", "body": r#"{"username":"user-1"}"#}),
         json!({"id": "bad-4", "body": "points"}),
+        json!({"id": "bad-5", "body": r#"{"username":"","points":1}"#}),
+        json!({"id": "bad-6", "body": r#"{"username":"user-1","points":1,"reason":"\ud800"}"#}),
         json!({"id": null, "body": r#"{"username":"user-1","points":1}"#}),
         json!({"id": "two\r\nlines", "body": r#"{"username":"user-1","points":1}"#}),
     ];
@@ -334,7 +336,7 @@ async fn an_award_from_a_queue_is_made_once_however_often_it_is_delivered() {
         consumer.tend();
     }
     // The last of the queue are refused, or were delivered before.
-    let refused = tokio::task::block_in_place(|| take(&broker, "awards.refused", 6));
+    let refused = tokio::task::block_in_place(|| take(&broker, "awards.refused", 8));
     assert_reasons(&refused);
     consumer.kill();
     for (user, expected) in expected.iter().enumerate() {
@@ -343,7 +345,7 @@ async fn an_award_from_a_queue_is_made_once_however_often_it_is_delivered() {
     let again = consumer.said().matches(" is delivered again").count();
     let _ = writeln!(
         std::io::stderr(),
-        "awards from RabbitMQ: {} messages, {} of them sent twice and 6 bad; {awards} awards made, 0 doubled; the consumer \
+        "awards from RabbitMQ: {} messages, {} of them sent twice and 8 bad; {awards} awards made, 0 doubled; the consumer \
          killed {} times, {again} messages delivered again",
         messages.len(),
         awards / 10,
@@ -383,9 +385,11 @@ fn assert_reasons(refused: &[Value]) {
     assert_eq!(kind("bad-1"), "user-not-found");
     assert_eq!(kind("bad-2"), "insufficient-points");
     assert_eq!(kind("bad-3"), "invalid-points");
-    assert!(refused.iter().any(|message| {
-        message["id"] == "bad-4" && message["problem"].as_str().unwrap().contains("is not like")
-    }));
+    for id in ["bad-4", "bad-5", "bad-6"] {
+        assert!(refused.iter().any(|message| {
+            message["id"] == id && message["problem"].as_str().unwrap().contains("is not like")
+        }));
+    }
     for id in [Value::Null, "two\r\nlines".into()] {
         assert!(refused.iter().any(|message| {
             message["id"] == id && message["problem"].as_str().unwrap().contains("needs an id")

@@ -259,6 +259,12 @@ async fn refused_lines_are_kept_with_their_problems() {
         r#"{"username":"spent","points":71,"status":"Gold"}"#,
         "",
         r#"{"username":"john","score":1.10}"#,
+        r#"{"username":"half","note":"\ud800"}"#,
+        &format!(
+            r#"{{"username":"deep","note":{}{}}}"#,
+            "[".repeat(600),
+            "]".repeat(600)
+        ),
     ];
     let create = app.request(http::Method::POST, "/user").bearer_auth(TOKEN);
     let june = create
@@ -277,7 +283,18 @@ async fn refused_lines_are_kept_with_their_problems() {
         .collect();
     let taken = Some("urn:problem:username-taken");
     let invalid = Some("urn:problem:invalid-user");
-    assert_eq!(kinds, [(2, taken), (3, invalid), (4, None), (5, None), (6, None)]);
+    assert_eq!(
+        kinds,
+        [
+            (2, taken),
+            (3, invalid),
+            (4, None),
+            (5, None),
+            (6, None),
+            (10, None),
+            (11, None)
+        ]
+    );
     assert_eq!(refused[0]["record"], json!({"username": "JUNE"}));
     assert_eq!(refused[1]["problem"]["errors"][0]["pointer"], "/username");
     assert_eq!(refused[2]["problem"], "a member is given twice");
@@ -297,6 +314,20 @@ async fn refused_lines_are_kept_with_their_problems() {
     read("/user/john")
         .await
         .exactly(200, r#"{"username":"john","score":1.10}"#);
+
+    // Who was changed since is left alone by another run.
+    let redeemed = r#"{"points":-60}"#.to_owned();
+    send(&app, http::Method::POST, "/user/points/jane", redeemed).await;
+    let ran = tokio::task::block_in_place(|| folder.import(&app.url(), "users"));
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    read("/user/jane").await.exactly(
+        200,
+        r#"{"username":"jane","points":40,"rate":1e2,"status":"Silver"}"#,
+    );
+    assert_eq!(
+        folder.lines("import-losses.ndjson"),
+        [json!({"username": "spent", "status": "Gold", "became": "Silver"})]
+    );
     app.stop();
 }
 

@@ -242,6 +242,23 @@ mod tests {
             .map_err(|problem| problem.kind())
     }
 
+    #[test]
+    fn a_field_that_is_not_one_date_is_ignored() {
+        const EARLIER: &str = "Tue, 15 Nov 1994 12:45:20 GMT";
+        const LATER: &str = "Tue, 15 Nov 1994 12:45:30 GMT";
+        assert_eq!(read(&[(IF_MODIFIED_SINCE, LATER)]), Ok(true));
+        assert_eq!(
+            read(&[(IF_MODIFIED_SINCE, LATER), (IF_MODIFIED_SINCE, LATER)]),
+            Ok(false)
+        );
+        let refused = write(&[(IF_UNMODIFIED_SINCE, EARLIER)]);
+        assert_eq!(refused, Err(Kind::PreconditionFailed));
+        assert_eq!(
+            write(&[(IF_UNMODIFIED_SINCE, EARLIER), (IF_UNMODIFIED_SINCE, EARLIER)]),
+            Ok(())
+        );
+    }
+
     const CURRENT: &str = "\"1-000000000001\"";
     const WEAK: &str = "W/\"1-000000000001\"";
     /// The first whole second after the change, and the one in which it was made.

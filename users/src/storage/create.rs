@@ -262,7 +262,10 @@ fn known(user: &User, operation: &Operation, found: &Stored) -> Option<CreateOut
     let is_same_key = creation.operation.id() == operation.id();
     match found {
         _ if is_same_key && creation.operation != *operation => Some(CreateOutcome::KeyReused),
-        Stored::Live(envelope) if is_same_key => Some(created(envelope, user, true)),
+        // Without a key only this request itself can have created it.
+        Stored::Live(envelope) if is_same_key => {
+            Some(created(envelope, user, operation.fingerprint().is_some()))
+        }
         Stored::Live(_) => Some(CreateOutcome::Taken),
         Stored::Erased(_) if is_same_key => Some(CreateOutcome::Erased),
         Stored::Erased(_) => None,

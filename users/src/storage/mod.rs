@@ -72,7 +72,7 @@ impl<E: Environment> UserStore<E> {
     /// Returns a number that tells this request from others with the same idempotency key, if it has one.
     async fn attempt(&self, has_key: bool) -> Option<u32> {
         if has_key {
-            u32::try_from(self.0.random().await >> 32).ok()
+            u32::try_from(self.0.random().await & 0xffff_ffff).ok()
         } else {
             None
         }

@@ -69,6 +69,8 @@ pub(crate) enum Mutation {
     LateMark,
     /// The key is not looked at again once a tombstone was read.
     NoSecondLookAtBinding,
+    /// Requests with the same idempotency key draw the same number.
+    SameAttempt,
     /// *update* does not look whether its operation was applied already.
     NoLookForOwn,
     /// Neither pages nor notes are written.

@@ -281,6 +281,18 @@ fn update_needs_to_look_for_its_operation() {
 }
 
 #[test]
+fn retries_need_to_be_told_apart() {
+    violated(ALL, |kind| Protocol {
+        mutation: Some(Mutation::SameAttempt),
+        ..updates(
+            "2 awards that are one request",
+            kind,
+            vec![award_keyed(0), award_keyed(1)],
+        )
+    });
+}
+
+#[test]
 fn update_needs_to_look_what_stands() {
     updates_without(Mutation::EveryCasBelieved(User), ALL);
     updates_without(Mutation::NoReadBack(User), ATOMIC);

@@ -353,7 +353,7 @@ impl Environment for Recorder {
     async fn random(&self) -> u64 {
         let count = self.run.draws.get();
         self.run.draws.set(count + 1);
-        if count > 0 && self.has(Mutation::SharedChildren) {
+        if count > 0 && self.has(Mutation::SharedChildren) || self.has(Mutation::SameAttempt) {
             return count;
         }
         self.program.random(count)
