@@ -225,7 +225,7 @@ impl Service {
         }
     }
 
-    /// Sweeps the whole directory, as `deploy/sweep` does: publishes what was missed, and cleans up after erasures.
+    /// Sweeps the whole directory, as `deploy/sweep/sweep` does: publishes what was missed, and cleans up after erasures.
     pub(crate) async fn sweep(&self) {
         let mut path = "/events/publish".to_owned();
         loop {

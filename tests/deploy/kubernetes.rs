@@ -311,7 +311,7 @@ fn the_cron_job_runs_the_script_that_is_shipped() {
     if without("kubectl") {
         return;
     }
-    let script = fs::read_to_string(root().join("deploy/sweep")).unwrap();
+    let script = fs::read_to_string(root().join("deploy/sweep/sweep")).unwrap();
     let objects = Objects::production();
     let [map] = objects.of_kind("ConfigMap")[..] else {
         panic!("one ConfigMap");

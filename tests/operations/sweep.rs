@@ -1,4 +1,4 @@
-//! `deploy/sweep`.
+//! `deploy/sweep/sweep`.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ use harness::{python, without};
 use crate::transfer::Faulty;
 
 fn sweep(url: &str, variable: &str, tokens: &str) -> Output {
-    Command::new(harness::root().join("deploy/sweep"))
+    Command::new(harness::root().join("deploy/sweep/sweep"))
         .arg(url)
         .env_remove("USERS_TOKEN")
         .env_remove("SPIN_VARIABLE_WRITE_TOKENS")
