@@ -406,7 +406,7 @@ fn the_scripts_can_be_executed() {
         "amqp/awards-from-amqp",
         "export",
         "import",
-        "sweep",
+        "sweep/sweep",
     ] {
         let path: PathBuf = harness::root().join("deploy").join(name);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
