@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use users::api::Problem;
 use users::api::problem::Kind;
-use users::domain::points::{Change, InvalidNumber, Points};
+use users::domain::points::{PointsDelta, InvalidNumber, Points};
 use users::domain::points_request::{Amount, PointsRequest};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -36,7 +36,7 @@ fn is_a_request(request: &PointsRequest) {
     }
 }
 
-fn is_a_change(change: Change) {
+fn is_a_change(change: PointsDelta) {
     let number = change.get();
     assert!(number != 0 && number.abs() <= Points::MAX.get());
     for before in [Points::ZERO, Points::MAX] {

@@ -44,14 +44,6 @@ impl Points {
         self.0
     }
 
-    /// Adds `change`, which may be negative.
-    ///
-    /// # Errors
-    /// Returns [`OutOfBounds`] if the sum would be below zero or above [`Points::MAX`].
-    pub fn changed_by(self, change: Change) -> Result<Self, OutOfBounds> {
-        self.plus(change.0)
-    }
-
     /// Adds `number`, which is within ±(2^53-1).
     ///
     /// # Errors
@@ -76,15 +68,15 @@ impl Points {
 /// A change of points: positive to add, negative to redeem, never 0.
 ///
 /// ```
-/// use users::domain::points::{Change, InvalidNumber};
+/// use users::domain::points::{PointsDelta, InvalidNumber};
 ///
-/// assert_eq!(Change::from_json_number("-30").map(Change::get), Ok(-30));
-/// assert_eq!(Change::from_json_number("0"), Err(InvalidNumber::Zero));
+/// assert_eq!(PointsDelta::from_json_number("-30").map(PointsDelta::get), Ok(-30));
+/// assert_eq!(PointsDelta::from_json_number("0"), Err(InvalidNumber::Zero));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change(i64);
+pub struct PointsDelta(i64);
 
-impl Change {
+impl PointsDelta {
     /// The change as a number, within ±(2^53-1).
     #[must_use]
     pub fn get(self) -> i64 {
@@ -229,15 +221,21 @@ mod tests {
         ] {
             assert_eq!(Points::from_json_number(text), Err(why), "{text}");
         }
-        assert_eq!(Change::from_json_number("0.0"), Err(InvalidNumber::Zero));
-        assert_eq!(Change::from_json_number("-3e1"), Ok(Change(-30)));
+        assert_eq!(PointsDelta::from_json_number("0.0"), Err(InvalidNumber::Zero));
+        assert_eq!(PointsDelta::from_json_number("-3e1"), Ok(PointsDelta(-30)));
     }
 
     #[test]
     fn stay_within_their_bounds() {
-        assert_eq!(Points(30).changed_by(Change(-30)), Ok(Points(0)));
-        assert_eq!(Points(30).changed_by(Change(-31)), Err(OutOfBounds::BelowZero));
-        assert_eq!(Points::MAX.changed_by(Change(1)), Err(OutOfBounds::AboveMaximum));
+        assert_eq!(Points(30).plus(-30), Ok(Points(0)));
+        assert_eq!(
+            Points(30).plus(-31),
+            Err(OutOfBounds::BelowZero)
+        );
+        assert_eq!(
+            Points::MAX.plus(1),
+            Err(OutOfBounds::AboveMaximum)
+        );
     }
 
     proptest! {

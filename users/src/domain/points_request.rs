@@ -1,7 +1,7 @@
 //! Requests to change points: the body of `POST /user/points/:username`.
 
 use crate::domain::json::{self, InvalidDocument, Object, Violation};
-use crate::domain::points::{Change, InvalidNumber, integer};
+use crate::domain::points::{InvalidNumber, PointsDelta, integer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,7 +26,7 @@ pub struct PointsRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
     /// This number: an award or a redemption.
-    Points(Change),
+    Points(PointsDelta),
     /// Whatever undoes the change with this sequence number, 1 to 2^53-1.
     Reverses(u64),
 }
@@ -96,9 +96,9 @@ impl PointsRequest {
     }
 }
 
-fn change(value: &str) -> Result<Change, InvalidNumber> {
+fn change(value: &str) -> Result<PointsDelta, InvalidNumber> {
     if json::is_number(value) {
-        Change::from_json_number(value)
+        PointsDelta::from_json_number(value)
     } else {
         Err(InvalidNumber::NotAnInteger)
     }

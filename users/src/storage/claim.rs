@@ -6,13 +6,11 @@
 use super::attempts::Attempts;
 use super::environment::{CasOutcome, Environment, Unavailable};
 use super::keys;
-use super::{PATIENCE_WITH_WINNER, PAUSE, StoreError, UserStore, WRITE_WITHIN};
+use super::{PATIENCE, PATIENCE_WITH_WINNER, PAUSE, StoreError, UserStore, WRITE_WITHIN};
 use std::time::{Duration, SystemTime};
 
 /// A claim is valid in the period in which it was made, and in the ones before and after it.
 const PERIOD: Duration = Duration::from_mins(1);
-/// How long a claimant retries an increment that fails.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 impl<E: Environment> UserStore<E> {
     /// Gives `key` the value `value` unless it has one. Returns the value that the key has afterwards. Only a

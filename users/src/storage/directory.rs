@@ -8,12 +8,10 @@ use super::attempts::Attempts;
 use super::environment::{CasOutcome, Environment, Unavailable};
 use super::leaf::{HASH_LENGTH, Leaf, Node, Reservation, hash_of};
 use super::unreadable::Unreadable;
-use super::{ARRIVED_WITHIN, PAUSE, StoreError, UserStore, corrupt, keys};
+use super::{ARRIVED_WITHIN, PATIENCE, PAUSE, StoreError, UserStore, corrupt, keys};
 use crate::domain::username::Username;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-/// How long a creation goes on trying to add its name.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// The number of digits that select a root.
 pub(super) const ROOT_DIGITS: usize = 2;
 

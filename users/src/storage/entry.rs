@@ -71,7 +71,7 @@ impl Change {
 /// The stored form. It does not contain the sequence number, which follows from the entry's position.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Stored<'a> {
+struct StoredEntry<'a> {
     time: u64,
     #[serde(borrow)]
     operation: Cow<'a, str>,
@@ -108,7 +108,7 @@ impl Entry {
 
     /// Writes the stored form: a JSON object of at most 1 KiB.
     pub(super) fn to_json(&self) -> String {
-        let mut stored = Stored {
+        let mut stored = StoredEntry {
             time: self.time.as_milliseconds(),
             operation: Cow::Owned(self.operation.to_string()),
             attempt: self.attempt,
@@ -143,7 +143,7 @@ impl Entry {
 
     /// Reads the stored form of an entry at `place`, or returns `None` if it is damaged.
     pub(super) fn from_json(json: &str, place: Place) -> Option<Self> {
-        let stored: Stored<'_> = serde_json::from_str(json).ok()?;
+        let stored: StoredEntry<'_> = serde_json::from_str(json).ok()?;
         let status = match stored.status {
             Some(name) => Some(Tier::from_name(name)?),
             None => None,

@@ -7,13 +7,11 @@ use super::attempts::Attempts;
 use super::envelope::{Envelope, Stored, page_of};
 use super::environment::{BATCH, CasOutcome, Environment, Unavailable};
 use super::tombstone::Tombstone;
-use super::{ARRIVED_WITHIN, PAUSE, StoreError, UserStore, keys};
+use super::{ARRIVED_WITHIN, PATIENCE, PAUSE, StoreError, UserStore, keys};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::username::Username;
 use std::time::Duration;
 
-/// How long an erasure keeps trying while others change the user.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// The time after an erasure at which no more pages of the user can arrive: the tombstone took effect within a minute of
 /// the erasure's time, and a page arrives within a minute after the record was read.
 const PAGES_ARRIVED_WITHIN: Duration = ARRIVED_WITHIN.saturating_mul(2);

@@ -45,7 +45,7 @@ pub(super) struct Reservation {
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct StoredNode {
     format: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     names: Option<Vec<String>>,
@@ -159,13 +159,13 @@ impl Node {
     /// Writes the stored form: a JSON object.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let stored = match self {
-            Self::Leaf(leaf) => Stored {
+            Self::Leaf(leaf) => StoredNode {
                 format: FORMAT,
                 names: Some(leaf.names.clone()),
                 reservations: leaf.reservations.clone(),
                 split: None,
             },
-            Self::Split(nonce) => Stored {
+            Self::Split(nonce) => StoredNode {
                 format: FORMAT,
                 names: None,
                 reservations: Vec::new(),
@@ -190,7 +190,7 @@ impl Node {
         if format != FORMAT {
             return Err(Unreadable::Version(format));
         }
-        let stored: Stored = serde_json::from_slice(bytes).map_err(|_| Unreadable::Damaged)?;
+        let stored: StoredNode = serde_json::from_slice(bytes).map_err(|_| Unreadable::Damaged)?;
         match (stored.names, stored.split) {
             (Some(names), None) => Ok(Self::Leaf(Leaf {
                 names,

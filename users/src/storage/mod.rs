@@ -50,6 +50,8 @@ use std::time::{Duration, SystemTime};
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// The time after which a write that depends on a reservation or an envelope has arrived.
 const ARRIVED_WITHIN: Duration = Duration::from_mins(1);
+/// How long a request keeps trying while others interfere.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the loser of a race waits for the winner's write.
 const PATIENCE_WITH_WINNER: Duration = Duration::from_secs(1);
 /// The longest pause between two looks at the store.

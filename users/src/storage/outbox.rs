@@ -20,7 +20,7 @@ use std::time::Duration;
 /// The only version of the stored form.
 const FORMAT: u64 = 1;
 /// How many entries of a user are taken from the outbox at once.
-const BATCH: usize = 20;
+const ENTRIES_AT_ONCE: usize = 20;
 /// A publisher takes a lease before it sends more entries than this.
 const LEASED_ABOVE: usize = 4;
 /// How long a lease lasts.
@@ -94,7 +94,7 @@ impl<E: Environment> UserStore<E> {
     ) -> Result<Progress, StoreError> {
         let mut progress = Progress::default();
         loop {
-            let backlog = self.backlog(username, BATCH).await?;
+            let backlog = self.backlog(username, ENTRIES_AT_ONCE).await?;
             let taken = backlog.entries.len();
             let mut delivered = 0;
             let mut through = 0;

@@ -36,7 +36,7 @@ pub struct ReceiverState {
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct StoredState {
     format: u64,
     failures: u32,
     /// In milliseconds since 1970.
@@ -146,7 +146,7 @@ impl<E: Environment> UserStore<E> {
         let Some(bytes) = self.0.get(keys::RECEIVER).await? else {
             return Ok(ReceiverState::default());
         };
-        let stored: Stored =
+        let stored: StoredState =
             serde_json::from_slice(&bytes).map_err(|_| corrupt(keys::RECEIVER, Unreadable::Damaged))?;
         if stored.format != FORMAT {
             return Err(corrupt(keys::RECEIVER, Unreadable::Version(stored.format)));
@@ -168,7 +168,7 @@ impl<E: Environment> UserStore<E> {
     /// # Errors
     /// Returns [`StoreError::Unavailable`] if the store failed.
     pub async fn remember_receiver(&self, state: ReceiverState) -> Result<(), StoreError> {
-        let stored = Stored {
+        let stored = StoredState {
             format: FORMAT,
             failures: state.failures,
             until: state.until.as_milliseconds(),

@@ -7,15 +7,12 @@ use super::envelope::{Envelope, Stored};
 use super::environment::{BATCH, CasOutcome, Environment, Unavailable};
 use super::operation::{Identity, Operation};
 use super::unreadable::Unreadable;
-use super::{Change, Entry, StoreError, UserStore, WRITE_WITHIN, corrupt, damaged, keys};
+use super::{Change, Entry, PATIENCE, StoreError, UserStore, WRITE_WITHIN, corrupt, damaged, keys};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
 use crate::domain::username::Username;
 use serde_json::value::RawValue;
 use std::time::{Duration, SystemTime};
-
-/// How long a request keeps trying while others change the same user.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The outcome of an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
