@@ -88,11 +88,13 @@ async fn a_refused_event_holds_up_its_own_user_alone() {
     app.post("/user/points/user3", r#"{"points":1}"#).await;
     let swept = sweep(&app).await;
     assert_eq!((swept.published, swept.pending), (9, 2), "{swept:?}");
-    app.logs("user3/1: it answered 422").await;
+    app.logs("event 1 of a user: it answered 422").await;
     receiver.refuse(None);
     let swept = sweep(&app).await;
     assert_eq!((swept.published, swept.pending), (2, 0), "{swept:?}");
     assert_eq!(first_deliveries(&receiver.accepted(), "user3"), [1, 2]);
+    let logged = app.stop();
+    assert!(!logged.contains("user3"), "{logged}");
 }
 
 #[tokio::test]
