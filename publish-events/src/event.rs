@@ -73,6 +73,7 @@ mod tests {
         let entry = Entry {
             time: Timestamp::from_milliseconds(1_764_083_534_123).unwrap(),
             operation: Operation::fresh(7),
+            attempt: None,
             change,
             status,
         };
