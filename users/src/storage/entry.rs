@@ -17,7 +17,7 @@ pub struct Entry {
     pub operation: Operation,
     /// A random number if the operation has an idempotency key. It tells the request that made the change from others
     /// that repeat it at the same time.
-    pub attempt: Option<u32>,
+    pub attempt: Option<u64>,
     /// What changed.
     pub change: Change,
     /// The status that the change set: by a promotion, or by an automatic promotion as part of another change.
@@ -76,7 +76,7 @@ struct StoredEntry<'a> {
     #[serde(borrow)]
     operation: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<u32>,
+    attempt: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     points: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]

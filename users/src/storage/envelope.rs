@@ -63,7 +63,7 @@ impl Envelope {
     pub fn new(
         draft: &Draft,
         operation: &Operation,
-        attempt: Option<u32>,
+        attempt: Option<u64>,
         now: Timestamp,
         previous: Option<&Tombstone>,
     ) -> Self {
@@ -100,7 +100,7 @@ impl Envelope {
         &self,
         draft: Draft,
         operation: &Operation,
-        attempt: Option<u32>,
+        attempt: Option<u64>,
         now: Timestamp,
     ) -> Self {
         let entry = Entry {

@@ -72,9 +72,10 @@ impl<E: Environment> UserStore<E> {
     }
 
     /// Returns a number that tells this request from others with the same idempotency key, if it has one.
-    async fn attempt(&self, has_key: bool) -> Option<u32> {
+    async fn attempt(&self, has_key: bool) -> Option<u64> {
         if has_key {
-            u32::try_from(self.0.random().await & 0xffff_ffff).ok()
+            // 32 bits suffice for a few requests at the same time.
+            Some(self.0.random().await & 0xffff_ffff)
         } else {
             None
         }

@@ -173,7 +173,7 @@ impl<E: Environment> UserStore<E> {
         username: &Username,
         current: &Envelope,
         operation: &Operation,
-        attempt: Option<u32>,
+        attempt: Option<u64>,
     ) -> Result<Option<Earlier>, StoreError> {
         let found = current.find(operation).map_err(damaged(username))?;
         if found
