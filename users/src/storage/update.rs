@@ -278,7 +278,9 @@ impl Envelope {
 /// # Errors
 /// Returns [`Unreadable::Damaged`] if the value is not a page.
 pub fn page_entries(page: &[u8]) -> Result<Vec<Entry>, Unreadable> {
-    let entries: Vec<&RawValue> = serde_json::from_slice(page).map_err(|_| Unreadable::Damaged)?;
+    let text = std::str::from_utf8(page).map_err(|_| Unreadable::Damaged)?;
+    // `from_slice` would bring a second JSON parser into the component.
+    let entries: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Unreadable::Damaged)?;
     entries
         .into_iter()
         .map(|entry| Entry::from_json(entry.get(), Place::History).ok_or(Unreadable::Damaged))
