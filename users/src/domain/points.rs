@@ -228,14 +228,8 @@ mod tests {
     #[test]
     fn stay_within_their_bounds() {
         assert_eq!(Points(30).plus(-30), Ok(Points(0)));
-        assert_eq!(
-            Points(30).plus(-31),
-            Err(OutOfBounds::BelowZero)
-        );
-        assert_eq!(
-            Points::MAX.plus(1),
-            Err(OutOfBounds::AboveMaximum)
-        );
+        assert_eq!(Points(30).plus(-31), Err(OutOfBounds::BelowZero));
+        assert_eq!(Points::MAX.plus(1), Err(OutOfBounds::AboveMaximum));
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 //! digit one of 16 children of a leaf that was split. Names in a leaf are ordered by their hashes, so a walk in hash order
 //! shows each name once.
 
+use super::from_json;
 use super::unreadable::Unreadable;
 use crate::domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -186,11 +187,11 @@ impl Node {
             format: u64,
         }
 
-        let Version { format } = serde_json::from_slice(bytes).map_err(|_| Unreadable::Damaged)?;
+        let Version { format } = from_json(bytes)?;
         if format != FORMAT {
             return Err(Unreadable::Version(format));
         }
-        let stored: StoredNode = serde_json::from_slice(bytes).map_err(|_| Unreadable::Damaged)?;
+        let stored: StoredNode = from_json(bytes)?;
         match (stored.names, stored.split) {
             (Some(names), None) => Ok(Self::Leaf(Leaf {
                 names,

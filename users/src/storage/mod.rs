@@ -41,6 +41,7 @@ use crate::domain::username::Username;
 use envelope::{Envelope, Stored};
 use environment::{Environment, Unavailable};
 use operation::Operation;
+use serde::Deserialize;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -114,6 +115,14 @@ fn parse(key: &str, value: Option<Vec<u8>>) -> Result<Option<Stored>, StoreError
         .map(|bytes| Stored::from_bytes(&bytes))
         .transpose()
         .map_err(|why| corrupt(key, why))
+}
+
+/// Reads a stored JSON value.
+///
+/// It is read as text, as requests are: a parser of bytes would be a second one in the component, of 8 KB.
+fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::Damaged)?;
+    serde_json::from_str(text).map_err(|_| Unreadable::Damaged)
 }
 
 fn corrupt(key: &str, why: Unreadable) -> StoreError {

@@ -10,7 +10,7 @@ use super::entry::Entry;
 use super::envelope::Stored;
 use super::environment::{CasOutcome, Environment};
 use super::unreadable::Unreadable;
-use super::{StoreError, UserStore, corrupt, keys};
+use super::{StoreError, UserStore, corrupt, from_json, keys};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
 use crate::domain::username::Username;
@@ -216,8 +216,7 @@ fn published(key: &str, value: Option<Vec<u8>>) -> Result<Published, StoreError>
     let Some(bytes) = value else {
         return Ok(Published::up_to(0));
     };
-    let published: Published =
-        serde_json::from_slice(&bytes).map_err(|_| corrupt(key, Unreadable::Damaged))?;
+    let published: Published = from_json(&bytes).map_err(|why| corrupt(key, why))?;
     if published.format == FORMAT {
         Ok(published)
     } else {

@@ -2,7 +2,7 @@
 
 use super::environment::Environment;
 use super::unreadable::Unreadable;
-use super::{StoreError, UserStore, corrupt, keys};
+use super::{StoreError, UserStore, corrupt, from_json, keys};
 use crate::domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -146,8 +146,7 @@ impl<E: Environment> UserStore<E> {
         let Some(bytes) = self.0.get(keys::RECEIVER).await? else {
             return Ok(ReceiverState::default());
         };
-        let stored: StoredState =
-            serde_json::from_slice(&bytes).map_err(|_| corrupt(keys::RECEIVER, Unreadable::Damaged))?;
+        let stored: StoredState = from_json(&bytes).map_err(|why| corrupt(keys::RECEIVER, why))?;
         if stored.format != FORMAT {
             return Err(corrupt(keys::RECEIVER, Unreadable::Version(stored.format)));
         }

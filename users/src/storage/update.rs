@@ -7,7 +7,9 @@ use super::envelope::{Envelope, Stored};
 use super::environment::{BATCH, CasOutcome, Environment, Unavailable};
 use super::operation::{Identity, Operation};
 use super::unreadable::Unreadable;
-use super::{Change, Entry, PATIENCE, StoreError, UserStore, WRITE_WITHIN, corrupt, damaged, keys};
+use super::{
+    Change, Entry, PATIENCE, StoreError, UserStore, WRITE_WITHIN, corrupt, damaged, from_json, keys,
+};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
 use crate::domain::username::Username;
@@ -278,9 +280,7 @@ impl Envelope {
 /// # Errors
 /// Returns [`Unreadable::Damaged`] if the value is not a page.
 pub fn page_entries(page: &[u8]) -> Result<Vec<Entry>, Unreadable> {
-    let text = std::str::from_utf8(page).map_err(|_| Unreadable::Damaged)?;
-    // `from_slice` would bring a second JSON parser into the component.
-    let entries: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Unreadable::Damaged)?;
+    let entries: Vec<&RawValue> = from_json(page)?;
     entries
         .into_iter()
         .map(|entry| Entry::from_json(entry.get(), Place::History).ok_or(Unreadable::Damaged))
