@@ -46,7 +46,7 @@ const BUDGETS: &[Budget] = &[
     Budget::new(
         "create-user",
         Wasip2,
-        315_521,
+        306_228,
         &[("create", 168_300), ("create a taken name", 163_500)],
     ),
     Budget::new(
@@ -64,8 +64,8 @@ const BUDGETS: &[Budget] = &[
         Wasip2,
         192_718,
         &[
-            ("get", 118_200),
-            ("not modified", 120_900),
+            ("get", 121_000),
+            ("not modified", 124_700),
             ("get nobody", 50_400),
         ],
     ),
@@ -74,12 +74,12 @@ const BUDGETS: &[Budget] = &[
         Wasip3,
         248_596,
         &[
-            ("get", 134_900),
-            ("not modified", 134_800),
+            ("get", 139_500),
+            ("not modified", 138_500),
             ("get nobody", 68_400),
         ],
     ),
-    Budget::new("list-users", Wasip2, 213_403, &[("list", 4_356_400)]),
+    Budget::new("list-users", Wasip2, 202_914, &[("list", 4_356_400)]),
     Budget::new("list-users", Wasip3, 270_050, &[("list", 4_869_800)]),
     Budget::new(
         "promote-user",
@@ -93,7 +93,7 @@ const BUDGETS: &[Budget] = &[
         304_658,
         &[("promote", 119_600), ("promote without a change", 161_900)],
     ),
-    Budget::new("publish-events", Wasip2, 303_435, &[("publish", 31_400)]),
+    Budget::new("publish-events", Wasip2, 296_685, &[("publish", 31_400)]),
     Budget::new("publish-events", Wasip3, 370_231, &[("publish", 45_900)]),
     Budget::new("update-user", Wasip2, 274_899, &[("update", 263_600)]),
     Budget::new("update-user", Wasip3, 331_732, &[("update", 278_300)]),
