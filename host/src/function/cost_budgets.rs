@@ -52,7 +52,7 @@ const BUDGETS: &[Budget] = &[
     Budget::new(
         "create-user",
         Wasip3,
-        374_215,
+        364_299,
         &[("create", 184_100), ("create a taken name", 176_600)],
     ),
     Budget::new("erase-user", Wasip2, 227_454, &[("erase", 74_400)]),
@@ -80,7 +80,7 @@ const BUDGETS: &[Budget] = &[
         ],
     ),
     Budget::new("list-users", Wasip2, 202_914, &[("list", 4_356_400)]),
-    Budget::new("list-users", Wasip3, 270_050, &[("list", 4_869_800)]),
+    Budget::new("list-users", Wasip3, 259_001, &[("list", 4_869_800)]),
     Budget::new(
         "promote-user",
         Wasip2,
@@ -94,7 +94,7 @@ const BUDGETS: &[Budget] = &[
         &[("promote", 119_600), ("promote without a change", 161_900)],
     ),
     Budget::new("publish-events", Wasip2, 296_685, &[("publish", 31_400)]),
-    Budget::new("publish-events", Wasip3, 370_231, &[("publish", 45_900)]),
+    Budget::new("publish-events", Wasip3, 362_807, &[("publish", 45_900)]),
     Budget::new("update-user", Wasip2, 274_899, &[("update", 263_600)]),
     Budget::new("update-user", Wasip3, 331_732, &[("update", 278_300)]),
 ];
