@@ -15,6 +15,8 @@ import sys
 import threading
 import urllib.parse
 
+# The entity tag of every record that nothing has changed since its creation.
+CREATED = '"1"'
 TIERS = ((100, "Gold"), (50, "Silver"), (-1, "Bronze"))
 
 
@@ -52,12 +54,19 @@ class Users:
         self.keys[key] = (body, dict(record))
         return 201, record
 
-    def promote(self, name):
+    def promote(self, name, tag):
         record = self.records.get(name.lower())
         if record is None:
             return 404, problem("user-not-found", 404)
+        # Whoever has a status has been promoted, and nothing else changes a record here.
+        if tag == CREATED and "status" in record:
+            return 412, problem("precondition-failed", 412)
         record["status"] = tier(record.get("points", 0))
         return 200, record
+
+    def read(self, name):
+        record = self.records.get(name.lower())
+        return (200, record) if record is not None else (404, problem("user-not-found", 404))
 
     def history(self, name):
         record = self.records.get(name.lower())
@@ -104,6 +113,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", "application/json" if status < 400 else "application/problem+json")
         self.send_header("content-length", str(len(text)))
+        if status == 201:
+            self.send_header("etag", CREATED)
         self.end_headers()
         self.wfile.write(text)
 
@@ -120,7 +131,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 case "POST", "user":
                     return USERS.create(self.headers["idempotency-key"], body)
                 case "PUT", "user", "promote", name:
-                    return USERS.promote(name)
+                    return USERS.promote(name, self.headers["if-match"])
+                case "GET", "user", name:
+                    return USERS.read(name)
                 case "GET", "user", "history", name:
                     return USERS.history(name)
                 case "POST", "events", "publish":
