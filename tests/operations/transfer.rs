@@ -340,6 +340,10 @@ async fn an_import_that_was_killed_is_run_again_and_doubles_nothing() {
     let folder = Folder::new();
     let count = 2_000;
     folder.write("users", &records(count));
+    // Spin creates the table at the first request.
+    app.send(app.request(http::Method::GET, "/user/nobody").bearer_auth(TOKEN))
+        .await
+        .problem(404, "user-not-found");
     let created = || {
         let query = "SELECT count(*) FROM spin_key_value WHERE store = 'default' AND key GLOB 'user:*'";
         let users: u32 = app
