@@ -33,8 +33,8 @@ fn copy_folder(from: &Path, to: &Path) {
 
 impl Objects {
     /// What `kubectl apply --kustomize` would apply.
-    fn of(kubernetes: &Path, overlay: &str) -> Self {
-        let folder = kubernetes.join("overlays").join(overlay);
+    fn of(deploy: &Path, overlay: &str) -> Self {
+        let folder = deploy.join("kubernetes/overlays").join(overlay);
         let output = Command::new("kubectl")
             .arg("kustomize")
             .arg(&folder)
@@ -52,18 +52,18 @@ impl Objects {
     }
 
     fn dev() -> Self {
-        Self::of(&root().join("deploy/kubernetes"), "dev")
+        Self::of(&root().join("deploy"), "dev")
     }
 
     fn production() -> Self {
-        Self::of(&root().join("deploy/kubernetes"), "production")
+        Self::of(&root().join("deploy"), "production")
     }
 
     /// The variant with KEDA.
     fn production_with_keda() -> Self {
         let copy = tempfile::tempdir().unwrap();
-        copy_folder(&root().join("deploy/kubernetes"), copy.path());
-        let file = copy.path().join("overlays/production/kustomization.yaml");
+        copy_folder(&root().join("deploy"), copy.path());
+        let file = copy.path().join("kubernetes/overlays/production/kustomization.yaml");
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(text.matches("- ../../autoscaling/hpa").count(), 1);
         fs::write(
