@@ -196,8 +196,8 @@ fn send(address: &str, load: Load, request: &Request) -> Result<Answer> {
         "the answer is {}",
         response.status()
     );
-    // A write is answered with a date only if its second has ended meanwhile.
-    let is_certain = |name: &&http::HeaderName| !(load.is_write() && **name == LAST_MODIFIED);
+    // Writes change the user just before. The answer has a date only if that second is over.
+    let is_certain = |name: &&http::HeaderName| request.method == "GET" || **name != LAST_MODIFIED;
     Ok(Answer {
         headers: response
             .headers()
