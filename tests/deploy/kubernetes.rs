@@ -63,7 +63,9 @@ impl Objects {
     fn production_with_keda() -> Self {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(&root().join("deploy"), copy.path());
-        let file = copy.path().join("kubernetes/overlays/production/kustomization.yaml");
+        let file = copy
+            .path()
+            .join("kubernetes/overlays/production/kustomization.yaml");
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(text.matches("- ../../autoscaling/hpa").count(), 1);
         fs::write(
