@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
             let is_tag = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
             assert!(envelope.revision().bytes().all(is_tag));
             assert!(envelope.first() <= envelope.archived() && envelope.archived() <= envelope.sequence());
-            let _ = run(store().history(&john, None, 100));
+            let _ = run(store().history(&john, envelope, None, 100));
             can_be_changed(&store(), &john);
             can_be_erased(&store(), &john);
         }
