@@ -40,7 +40,7 @@ fn is_a_change(change: PointsDelta) {
     let number = change.get();
     assert!(number != 0 && number.abs() <= Points::MAX.get());
     for before in [Points::ZERO, Points::MAX] {
-        if let Ok(after) = before.changed_by(change) {
+        if let Ok(after) = before.plus(change.get()) {
             assert_eq!(after.get() - before.get(), number);
         }
     }
