@@ -105,7 +105,7 @@ async fn one_of_several_creations_is_made(service: Arc<Service>) {
             let url = format!("{}/user", service.url(0));
             let again = post(&service.http, url, &key, body(rival)).await;
             if again.is_created() != (rival == winner) {
-                service.violation(format!("round {round}: {rival} is told {again:?} later"));
+                service.violation(format!("round {round}: {rival} later gets {again:?}"));
             }
             let path = format!("/user/user{round}-{rival}");
             let is_there = service.get(service.any_host(), &path).await.is_some();

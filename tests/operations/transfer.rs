@@ -21,7 +21,7 @@ pub(crate) struct Faulty {
 }
 
 impl Faulty {
-    /// Of ten requests so many go wrong. It begins with these records.
+    /// Starts it with these records. `faults` of ten requests go wrong.
     pub(crate) fn start(faults: u8, records: &Path) -> Self {
         let mut process = Command::new(python::PROGRAM)
             .arg(harness::root().join("tests/operations/api.py"))

@@ -1,4 +1,4 @@
-//! Answers, and the reasons why there is none of the contract.
+//! The answers of the contract, and the faults that prevent them.
 
 use std::time::SystemTime;
 

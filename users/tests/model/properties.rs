@@ -53,7 +53,7 @@ fn is_own(program: &Program, applied: &Applied) -> bool {
         && program.operation(applied.first).as_deref() == Some(applied.operation.as_str())
 }
 
-/// Whether of all requests with one idempotency key at most one was told that it made the change.
+/// Whether at most one of the requests with one idempotency key was told that it made the change.
 fn is_told_once(model: &Protocol, world: &World) -> bool {
     let clients = model.clients.iter().zip(&world.clients);
     let told: Vec<_> = clients
