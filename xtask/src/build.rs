@@ -66,7 +66,7 @@ pub(crate) fn next_build() -> Result<()> {
 /// Builds the embedded host, and returns the path of its program.
 pub(crate) fn embedded_host() -> Result<PathBuf> {
     println!("Building the embedded host (some minutes the first time) …");
-    run(into_target(&mut cargo()).args(["--profile", "host", "--package", "host"]))?;
+    run(with_host_profile(cargo().arg("build")).args(["--package", "host"]))?;
     Ok(root().join("target/host/host"))
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn floor(world: World) -> Result<()> {
 /// Builds the native server and the benchmarks, with the optimizations of the embedded host.
 pub(crate) fn benches() -> Result<()> {
     println!("Building the native server and the benchmarks …");
-    run(into_target(&mut cargo()).args(["--profile", "host", "--package", "native", "--package", "benches"]))
+    run(with_host_profile(cargo().arg("build")).args(["--package", "native", "--package", "benches"]))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -113,7 +113,13 @@ fn release(world: World, featured: &str, arguments: &[&str]) -> Result<()> {
     run(cargo.args(arguments))
 }
 
-/// Builds into the folder where the tests and the benchmarks look, even if cargo is configured to build elsewhere.
-fn into_target(cargo: &mut Command) -> &mut Command {
-    cargo.args(["build", "--target-dir"]).arg(root().join("target"))
+/// Builds with the optimizations of the embedded host, into the folder where the tests and the benchmarks look, even if
+/// cargo is configured to build elsewhere.
+///
+/// The host's own tests are built like this as well: wasmtime need not be built a second time, and without optimizations
+/// it would take minutes to compile the functions.
+pub(crate) fn with_host_profile(cargo: &mut Command) -> &mut Command {
+    cargo
+        .args(["--profile", "host", "--target-dir"])
+        .arg(root().join("target"))
 }

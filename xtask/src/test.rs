@@ -35,12 +35,13 @@ pub(crate) fn test(args: &[String]) -> Result<()> {
         tests
     };
     println!("Running the tests …");
-    run(tests().args(args))?;
-    if args.is_empty() {
-        println!("Running the tests of the functions built for WASI 0.3 …");
-        run(tests().args(IN_BOTH_WORLDS).env("TEST_WORLD", "wasip3"))?;
+    if !args.is_empty() {
+        return run(tests().args(args));
     }
-    Ok(())
+    run(build::with_host_profile(&mut tests()).args(["--package", "host"]))?;
+    run(tests().args(["--workspace", "--exclude", "host"]))?;
+    println!("Running the tests of the functions built for WASI 0.3 …");
+    run(tests().args(IN_BOTH_WORLDS).env("TEST_WORLD", "wasip3"))
 }
 
 /// Takes the screenshots of the console, with the browser set-up of its tests.
