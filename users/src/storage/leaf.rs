@@ -81,15 +81,13 @@ impl Leaf {
     /// The maximum size of a leaf in bytes, not counting reservations; a larger one is split.
     const LIMIT: usize = 8 * 1024;
 
-    /// The names, in the order of their hashes.
-    pub(super) fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// The names whose hashes come after `hash`.
-    pub(super) fn after(&self, hash: &str) -> &[String] {
-        let start = self.names.partition_point(|name| hash_of(name).as_str() <= hash);
-        &self.names[start..]
+    /// The names in the order of their hashes: those after `hash`, if it is given, or else all.
+    pub(super) fn into_names_after(mut self, hash: Option<&str>) -> Vec<String> {
+        if let Some(hash) = hash {
+            let start = self.names.partition_point(|name| hash_of(name).as_str() <= hash);
+            self.names.drain(..start);
+        }
+        self.names
     }
 
     /// The reservation of `name`, if there is one.
@@ -187,18 +185,24 @@ impl Node {
             format: u64,
         }
 
-        let Version { format } = from_json(bytes)?;
-        if format != FORMAT {
-            return Err(Unreadable::Version(format));
-        }
-        let stored: StoredNode = from_json(bytes)?;
-        match (stored.names, stored.split) {
-            (Some(names), None) => Ok(Self::Leaf(Leaf {
-                names,
-                reservations: stored.reservations,
-            })),
-            (None, Some(nonce)) => Ok(Self::Split(nonce)),
-            _ => Err(Unreadable::Damaged),
+        match from_json(bytes) {
+            Ok(StoredNode {
+                format: FORMAT,
+                names: Some(names),
+                reservations,
+                split: None,
+            }) => Ok(Self::Leaf(Leaf { names, reservations })),
+            Ok(StoredNode {
+                format: FORMAT,
+                names: None,
+                split: Some(nonce),
+                ..
+            }) => Ok(Self::Split(nonce)),
+            // Other versions may have other members.
+            _ => Err(match from_json(bytes)? {
+                Version { format: FORMAT } => Unreadable::Damaged,
+                Version { format } => Unreadable::Version(format),
+            }),
         }
     }
 }

@@ -116,7 +116,7 @@ impl<E: Environment> UserStore<E> {
                     bytes_left = left;
                     page.users.push(user);
                 }
-                walk.pass(&name);
+                walk.pass(name);
             }
         }
         Ok(page)
@@ -143,7 +143,7 @@ impl<E: Environment> UserStore<E> {
                     return Ok(page);
                 }
                 page.users.push(username(&name)?);
-                walk.pass(&name);
+                walk.pass(name);
             }
         }
         Ok(page)
@@ -154,12 +154,9 @@ impl<E: Environment> UserStore<E> {
         while let Some(hash) = walk.next.take() {
             let (leaf, depth) = self.leaf_at(&hash).await?;
             walk.next = successor(&hash[..depth]);
-            let names = match &walk.position {
-                Some(position) => leaf.after(position),
-                None => leaf.names(),
-            };
+            let names = leaf.into_names_after(walk.start());
             if !names.is_empty() {
-                return Ok(Some(names.to_vec()));
+                return Ok(Some(names));
             }
         }
         Ok(None)
@@ -199,8 +196,10 @@ fn username(name: &str) -> Result<Username, StoreError> {
 
 /// A walk through the directory.
 pub(super) struct Walk {
-    /// The hash of the last name that the walk has passed.
-    position: Option<String>,
+    /// Where the walk began: after the name with this hash, or `None` at the first name.
+    start: Option<String>,
+    /// The last name that it passed. Its hash is rarely needed, and takes a while to compute.
+    passed: Option<String>,
     /// The hash that leads to the next leaf; `None` at the end.
     next: Option<String>,
 }
@@ -208,21 +207,28 @@ pub(super) struct Walk {
 impl Walk {
     /// A walk that begins after a name, or at the first name.
     pub(super) fn after(cursor: Option<&Cursor>) -> Self {
-        let position = cursor.map(|Cursor(hash)| hash.clone());
+        let start = cursor.map(|Cursor(hash)| hash.clone());
         Self {
-            next: Some(position.clone().unwrap_or_else(|| "0".repeat(HASH_LENGTH))),
-            position,
+            next: Some(start.clone().unwrap_or_else(|| "0".repeat(HASH_LENGTH))),
+            start,
+            passed: None,
         }
     }
 
-    /// Notes that `name` was passed.
-    pub(super) fn pass(&mut self, name: &str) {
-        self.position = Some(hash_of(name));
+    /// The hash that the names of the next leaf must come after, unless all of them do.
+    fn start(&self) -> Option<&str> {
+        self.start.as_deref().filter(|_| self.passed.is_none())
+    }
+
+    /// Notes that the walk has passed `name`, and with it all names before it.
+    pub(super) fn pass(&mut self, name: String) {
+        self.passed = Some(name);
     }
 
     /// Where a later walk continues: after the last name that was passed.
     pub(super) fn cursor(&self) -> Option<Cursor> {
-        self.position.clone().map(Cursor)
+        let passed = self.passed.as_deref().map(hash_of);
+        passed.or_else(|| self.start.clone()).map(Cursor)
     }
 }
 
