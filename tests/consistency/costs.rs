@@ -283,3 +283,48 @@ async fn a_long_history_makes_no_request_dearer() {
         assert_eq!(table, expected, "{changes}");
     }
 }
+
+#[tokio::test]
+async fn a_publication_costs_one_commit_however_many_changes_it_sends() {
+    const PUBLISH: &str = "/events/publish/jane";
+    const RECEIVER: &str = r#"
+        spin_manifest_version = 2
+        [application]
+        name = "receiver"
+        [[trigger.http]]
+        id = "webhook"
+        route = "/..."
+        static_response = { status_code = 204 }
+    "#;
+    if on_spin() {
+        return;
+    }
+    let receiver = App::builder().manifest_text(RECEIVER).start().await;
+    // The functions that change users do not call the publisher: the calls here are the only ones.
+    let builder = App::builder()
+        .variable("events_host", receiver.url())
+        .variable("events_url", receiver.url())
+        .variable("events_secret", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz");
+    let mut meter = Meter::start(builder).await;
+    meter.create("jane", None).await;
+    let mut table = Vec::new();
+    for (what, awards) in [
+        ("the creation", 0),
+        ("one change", 1),
+        ("three changes", 3),
+        ("nothing", 0),
+    ] {
+        for _ in 0..awards {
+            meter.award(r#"{"points":1}"#, None).await;
+        }
+        let (reads, commits) = meter.cost(Method::POST, PUBLISH, "", None).await;
+        table.push((what, reads, commits));
+    }
+    let expected = [
+        ("the creation", 4, 1),
+        ("one change", 4, 1),
+        ("three changes", 4, 1),
+        ("nothing", 3, 0),
+    ];
+    assert_eq!(table, expected);
+}
