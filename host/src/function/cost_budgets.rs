@@ -79,8 +79,8 @@ const BUDGETS: &[Budget] = &[
             ("get nobody", 68_400),
         ],
     ),
-    Budget::new("list-users", Wasip2, 202_914, &[("list", 4_356_400)]),
-    Budget::new("list-users", Wasip3, 259_001, &[("list", 4_869_800)]),
+    Budget::new("list-users", Wasip2, 202_914, &[("list", 3_019_000)]),
+    Budget::new("list-users", Wasip3, 259_001, &[("list", 3_532_800)]),
     Budget::new(
         "promote-user",
         Wasip2,
