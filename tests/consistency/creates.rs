@@ -7,20 +7,20 @@ use tokio::sync::Barrier;
 
 use crate::linearizability::Action;
 use crate::request::{Outcome, Request};
-use crate::service::{Service, on_every_store};
+use crate::service::{Service, on_every_store, scaled};
 
 const CLIENTS: usize = 32;
-const USERNAMES: usize = 200;
 
 /// All clients create the same username at the same moment, each with different points.
 async fn each_username_is_created_once(service: Arc<Service>) {
+    let usernames = usize::try_from(scaled(200, 200)).unwrap();
     let together = Arc::new(Barrier::new(CLIENTS));
     service
         .clients(CLIENTS, |service, client| {
             let together = Arc::clone(&together);
             async move {
                 let points = i64::try_from(client).unwrap();
-                for number in 0..USERNAMES {
+                for number in 0..usernames {
                     together.wait().await;
                     let user = format!("user{number}");
                     let request = Request::new(&user, Action::Create(points));
@@ -43,11 +43,11 @@ async fn each_username_is_created_once(service: Arc<Service>) {
             service.violation(format!("{user}: 201 to {winners:?}, and {stands:?} stands"));
         }
     }
-    if created != USERNAMES {
+    if created != usernames {
         service.violation(format!("{created} users were created once"));
     }
-    let all = u64::try_from(CLIENTS * USERNAMES).unwrap();
-    if service.tally.conflicts.load(Relaxed) != all - u64::try_from(USERNAMES).unwrap() {
+    let all = u64::try_from(CLIENTS * usernames).unwrap();
+    if service.tally.conflicts.load(Relaxed) != all - u64::try_from(usernames).unwrap() {
         service.violation("not all others were told 409".to_owned());
     }
     service.finish("");

@@ -15,7 +15,7 @@ async fn only_names_and_numbers_remain(service: Arc<Service>) {
     let users: Arc<Vec<_>> = Arc::new((0..USERS).map(|number| format!("{MORTAL}{number}")).collect());
     service.create_users(&users, 0).await;
     // Far more entries than an envelope holds, so that there are pages.
-    let changes = scaled(160, 1_000);
+    let changes = scaled(200, 1_000);
     let erased = Arc::new(AtomicU64::new(0));
     service
         .clients(CLIENTS, |service, client| {

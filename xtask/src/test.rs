@@ -41,7 +41,11 @@ pub(crate) fn test(args: &[String]) -> Result<()> {
     run(build::with_host_profile(&mut tests()).args(["--package", "host"]))?;
     run(tests().args(["--workspace", "--exclude", "host"]))?;
     println!("Running the tests of the functions built for WASI 0.3 …");
-    run(tests().args(IN_BOTH_WORLDS).env("TEST_WORLD", "wasip3"))
+    // The storage protocol is the same in both worlds: it need not be tried as often again.
+    run(tests()
+        .args(IN_BOTH_WORLDS)
+        .env("TEST_WORLD", "wasip3")
+        .env("CONSISTENCY", "brief"))
 }
 
 /// Takes the screenshots of the console, with the browser set-up of its tests.
