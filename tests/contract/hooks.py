@@ -135,6 +135,9 @@ def _state_is_the_reason(case, response):
 
     if response.status_code == 412:
         return sent("If-Match", "If-None-Match", "If-Unmodified-Since")
+    if response.status_code == 410:
+        # The creation was repeated after its user had been erased.
+        return sent("Idempotency-Key")
     if response.status_code == 400:
         # A cursor that no answer has given. An answer to HEAD does not say so.
         return "after" in (case.query or {}) and (not response.content or "parameter after " in response.text)
