@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{App, AppBuilder, Redis, on_spin, without};
+use harness::{App, AppBuilder, Receiver, Redis, on_spin, without};
 use http::Method;
 use sha2::{Digest, Sha256};
 
@@ -287,25 +287,12 @@ async fn a_long_history_makes_no_request_dearer() {
 #[tokio::test]
 async fn a_publication_costs_one_commit_however_many_changes_it_sends() {
     const PUBLISH: &str = "/events/publish/jane";
-    const RECEIVER: &str = r#"
-        spin_manifest_version = 2
-        [application]
-        name = "receiver"
-        [[trigger.http]]
-        id = "webhook"
-        route = "/..."
-        static_response = { status_code = 204 }
-    "#;
     if on_spin() {
         return;
     }
-    let receiver = App::builder().manifest_text(RECEIVER).start().await;
+    let receiver = Receiver::start().await;
     // The functions that change users do not call the publisher: the calls here are the only ones.
-    let builder = App::builder()
-        .variable("events_host", receiver.url())
-        .variable("events_url", receiver.url())
-        .variable("events_secret", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz");
-    let mut meter = Meter::start(builder).await;
+    let mut meter = Meter::start(App::builder().receiver(&receiver)).await;
     meter.create("jane", None).await;
     let mut table = Vec::new();
     for (what, awards) in [

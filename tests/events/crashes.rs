@@ -1,8 +1,7 @@
 //! Hosts that are killed while they write and publish.
 
-use super::receiver::{Conduct, Receiver};
 use super::{first_deliveries, publishing, sweep_to_the_end};
-use harness::{App, State};
+use harness::{App, Conduct, Receiver, State};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -1,8 +1,7 @@
 //! Receivers that are down, hang or refuse.
 
-use super::receiver::{Conduct, Receiver};
-use super::{first_deliveries, publishing, silent, sweep, sweep_to_the_end};
-use harness::App;
+use super::{first_deliveries, publishing, sweep, sweep_to_the_end};
+use harness::{App, Conduct, Receiver};
 
 /// Creates `count` users called `user0` and so on.
 async fn create(app: &App, count: usize) {
@@ -83,7 +82,7 @@ async fn a_receiver_that_is_not_there_fails_no_change() {
 async fn a_refused_event_holds_up_its_own_user_alone() {
     let receiver = Receiver::start().await;
     receiver.refuse(Some("user3"));
-    let app = silent(&receiver).start().await;
+    let app = App::builder().receiver(&receiver).start().await;
     create(&app, 10).await;
     app.post("/user/points/user3", r#"{"points":1}"#).await;
     let swept = sweep(&app).await;

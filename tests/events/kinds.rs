@@ -1,10 +1,7 @@
 //! The events of each kind of change, and the receivers.
 
-use super::receiver::{Conduct, Receiver};
-use super::{
-    first_deliveries, kind, publishing, silent, sweep, sweep_to_the_end, until, until_a_change_is_told,
-};
-use harness::App;
+use super::{first_deliveries, kind, publishing, sweep, sweep_to_the_end, until, until_a_change_is_told};
+use harness::{App, Conduct, Receiver};
 use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -51,7 +48,7 @@ async fn every_kind_of_change_arrives_signed_and_in_order() {
 #[tokio::test]
 async fn a_sweep_tells_of_each_change_what_the_history_has() {
     let receiver = Receiver::start().await;
-    let app = silent(&receiver).start().await;
+    let app = App::builder().receiver(&receiver).start().await;
     app.create(r#"{"username":"Jane","points":60}"#).await;
     app.post("/user/points/jane", r#"{"points":45,"reason":"order 7"}"#)
         .await;
@@ -107,7 +104,7 @@ async fn without_a_receiver_nothing_is_pending() {
 #[tokio::test]
 async fn an_erasure_stands_for_what_was_not_told_before_it() {
     let receiver = Receiver::start().await;
-    let app = silent(&receiver).start().await;
+    let app = App::builder().receiver(&receiver).start().await;
     app.create(r#"{"username":"Jane","points":60}"#).await;
     app.post("/user/points/jane", r#"{"points":45}"#).await;
     assert_eq!(app.delete("/user/erase/jane").await.status, 204);
@@ -130,7 +127,7 @@ async fn an_erasure_stands_for_what_was_not_told_before_it() {
 #[tokio::test]
 async fn an_erasure_is_told_before_the_creation_that_follows_it() {
     let receiver = Receiver::start().await;
-    let app = silent(&receiver).start().await;
+    let app = App::builder().receiver(&receiver).start().await;
     app.create(r#"{"username":"jane"}"#).await;
     assert_eq!(app.delete("/user/erase/jane").await.status, 204);
     app.create(r#"{"username":"jane"}"#).await;
@@ -145,9 +142,10 @@ async fn an_erasure_is_told_before_the_creation_that_follows_it() {
 #[tokio::test]
 async fn while_the_secret_is_changed_each_event_has_both_signatures() {
     let next = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    let receiver = Receiver::with_secrets(&[super::SECRET, next]).await;
-    let app = silent(&receiver)
-        .variable("events_secret", format!("{next},{}", super::SECRET))
+    let receiver = Receiver::with_secrets(&[Receiver::SECRET, next]).await;
+    let app = App::builder()
+        .receiver(&receiver)
+        .variable("events_secret", format!("{next},{}", Receiver::SECRET))
         .start()
         .await;
     app.create(r#"{"username":"jane"}"#).await;
@@ -190,7 +188,7 @@ async fn with_tokens_functions_publish_and_clients_need_a_write_token() {
 #[tokio::test]
 async fn a_sweep_of_many_users_goes_on_at_next_and_leaves_out_nobody() {
     let receiver = Receiver::start().await;
-    let app = silent(&receiver).start().await;
+    let app = App::builder().receiver(&receiver).start().await;
     for number in 0..25 {
         app.create(format!(r#"{{"username":"user{number}"}}"#)).await;
     }
@@ -209,7 +207,7 @@ async fn a_sweep_of_many_users_goes_on_at_next_and_leaves_out_nobody() {
 #[tokio::test]
 async fn a_long_history_is_published_whole_by_one_sweep() {
     let receiver = Receiver::start().await;
-    let app = silent(&receiver).start().await;
+    let app = App::builder().receiver(&receiver).start().await;
     app.create(r#"{"username":"jane"}"#).await;
     for _ in 0..60 {
         app.post("/user/points/jane", r#"{"points":1}"#).await;

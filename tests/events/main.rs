@@ -8,30 +8,18 @@
 mod crashes;
 mod faults;
 mod kinds;
-mod receiver;
 mod stream;
 
-use harness::{App, AppBuilder};
-use receiver::Receiver;
+use harness::{App, AppBuilder, Receiver};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// The secret in the test vector of Standard Webhooks.
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// Generous, because the machine may be busy; no test measures time by it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The application as shipped, with events on and a webhook as the receiver.
 fn publishing(receiver: &Receiver) -> AppBuilder {
-    silent(receiver).variable("events", "on")
-}
-
-/// The same, but the functions that write do not ask for publication.
-fn silent(receiver: &Receiver) -> AppBuilder {
-    App::builder()
-        .variable("events_host", receiver.url())
-        .variable("events_url", format!("{}/hook?a=b", receiver.url()))
-        .variable("events_secret", SECRET)
+    App::builder().receiver(receiver).variable("events", "on")
 }
 
 /// Waits until `is_so`.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
-use crate::{Manifest, State};
+use crate::{Manifest, Receiver, State};
 
 /// Generous: the first start compiles the functions, on a machine that may be busy.
 const START: Duration = Duration::from_mins(2);
@@ -111,6 +111,14 @@ impl AppBuilder {
     #[must_use]
     pub fn variable(self, name: &str, value: impl Into<String>) -> Self {
         self.environment(&format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)
+    }
+
+    /// Makes this the receiver of events. Functions that write do not ask for publication unless `events` is `on`.
+    #[must_use]
+    pub fn receiver(self, receiver: &Receiver) -> Self {
+        self.variable("events_host", receiver.url())
+            .variable("events_url", format!("{}/hook?a=b", receiver.url()))
+            .variable("events_secret", Receiver::SECRET)
     }
 
     /// Sets an environment variable of the host.

@@ -13,6 +13,7 @@
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test that cannot go on panics, and all this is part of tests"
 )]
 
@@ -22,6 +23,7 @@ mod manifest;
 mod nginx;
 pub mod python;
 mod rabbitmq;
+mod receiver;
 mod redis;
 mod state;
 
@@ -33,6 +35,7 @@ pub use client::{Reply, first_read, read_to_end};
 pub use manifest::Manifest;
 pub use nginx::Nginx;
 pub use rabbitmq::RabbitMq;
+pub use receiver::{Conduct, Receiver};
 pub use redis::Redis;
 pub use state::State;
 

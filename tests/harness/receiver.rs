@@ -1,16 +1,17 @@
 //! A receiver of webhooks, which checks each as a consumer does, and fails in the ways that a test asks for.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use standardwebhooks::Webhook;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What the receiver does with a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Conduct {
+pub enum Conduct {
     /// Answers with this status.
     Answer(u16),
     /// Accepts it after a while.
@@ -19,18 +20,21 @@ pub(crate) enum Conduct {
     Hang,
 }
 
-/// A webhook server.
-pub(crate) struct Receiver {
+/// A webhook server. It reads the whole of a request before it answers.
+#[derive(Debug)]
+pub struct Receiver {
     address: String,
     shared: Arc<Shared>,
 }
 
+#[derive(Debug)]
 struct Shared {
     /// The secrets that each webhook has to be signed with.
     secrets: Vec<String>,
     state: Mutex<State>,
 }
 
+#[derive(Debug)]
 struct State {
     conduct: Conduct,
     /// The subject whose events are refused with 422.
@@ -40,13 +44,16 @@ struct State {
 }
 
 impl Receiver {
-    /// A receiver that accepts everything.
-    pub(crate) async fn start() -> Self {
-        Self::with_secrets(&[super::SECRET]).await
+    /// The secret in the test vector of Standard Webhooks.
+    pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    /// A receiver that accepts everything signed with [`Receiver::SECRET`].
+    pub async fn start() -> Self {
+        Self::with_secrets(&[Self::SECRET]).await
     }
 
     /// A receiver that wants a signature by each of these secrets.
-    pub(crate) async fn with_secrets(secrets: &[&str]) -> Self {
+    pub async fn with_secrets(secrets: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shared = Arc::new(Shared {
@@ -69,27 +76,27 @@ impl Receiver {
     }
 
     /// Scheme, host and port.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Sets its behaviour from now on.
-    pub(crate) fn behave(&self, conduct: Conduct) {
+    pub fn behave(&self, conduct: Conduct) {
         self.shared.lock().conduct = conduct;
     }
 
     /// Refuses every event of this user from now on, or no event.
-    pub(crate) fn refuse(&self, user: Option<&str>) {
+    pub fn refuse(&self, user: Option<&str>) {
         self.shared.lock().refused = user.map(str::to_owned);
     }
 
     /// The events that it has accepted, in the order of arrival.
-    pub(crate) fn accepted(&self) -> Vec<Value> {
+    pub fn accepted(&self) -> Vec<Value> {
         self.shared.lock().accepted.clone()
     }
 
     /// The number of webhooks that arrived, accepted or not.
-    pub(crate) fn attempts(&self) -> usize {
+    pub fn attempts(&self) -> usize {
         self.shared.lock().attempts
     }
 }
