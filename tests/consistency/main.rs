@@ -3,6 +3,7 @@
 //!
 //! Each test of a load ends with one line on standard error that summarizes it. `CONSISTENCY=full` runs the numbers that
 //! the document quotes and waits where the tests otherwise set time forward; without it the suite fits into CI.
+//! `CONSISTENCY=brief` halves the numbers for CI.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
