@@ -64,7 +64,8 @@ pub(crate) fn groups(main: Host) -> Vec<Group> {
 
 fn on_spin(load: Load, platform: Platform) -> Group {
     // Other platforms than the default one are measured in full where it matters most.
-    let is_full = platform.is_default() || matches!(load, Load::Hit | Load::Miss | Load::Create | Load::Award);
+    let is_full =
+        platform.is_default() || matches!(load, Load::Hit | Load::Miss | Load::Create | Load::Award);
     Group {
         loads: vec![load],
         connections: if is_full { &CONNECTIONS } else { &[32] },

@@ -58,10 +58,7 @@ pub async fn handle<F: Future<Output = Reply>>(
     if let Some(after) = after {
         wasip3::spawn(after);
     }
-    if let Some(body) = unread {
-        wasip3::spawn(discard(body));
-    }
-    send(response)
+    send(response, unread)
 }
 
 /// A request as WASI passes it.
@@ -159,20 +156,30 @@ async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T
     .await
 }
 
-/// Sends the response; its body is streamed after the head.
-fn send(response: Response) -> Result<types::Response, ErrorCode> {
+/// Sends the response, whose body is streamed after the head, and then reads the rest of the request's body.
+///
+/// If both bodies were streamed at once, Spin 4.1 would always send the head by itself, and a client that delays its
+/// acknowledgements would wait for the body.
+fn send(response: Response, unread: Option<Body>) -> Result<types::Response, ErrorCode> {
     let Response { status, fields, body } = response;
     let fields = types::Fields::from_list(&fields)
         .map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (end, trailers) = wit_future::new(|| Ok(None));
-    let contents = body.map(|body| {
-        let (mut writer, contents) = wit_stream::new();
-        wasip3::spawn(async move {
+    let (writer, contents) = body
+        .map(|body| {
+            let (writer, contents) = wit_stream::new();
+            ((writer, body), contents)
+        })
+        .unzip();
+    wasip3::spawn(async move {
+        if let Some((mut writer, body)) = writer {
             // Fails only if the client is gone.
             writer.write_all(body.into_owned()).await;
-            drop(end);
-        });
-        contents
+        }
+        drop(end);
+        if let Some(unread) = unread {
+            discard(unread).await;
+        }
     });
     let (response, _sent) = types::Response::new(fields, contents, trailers);
     // Every status here is valid.
