@@ -165,22 +165,24 @@ fn send(response: Response, unread: Option<Body>) -> Result<types::Response, Err
     let fields = types::Fields::from_list(&fields)
         .map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (end, trailers) = wit_future::new(|| Ok(None));
-    let (writer, contents) = body
-        .map(|body| {
-            let (writer, contents) = wit_stream::new();
-            ((writer, body), contents)
-        })
-        .unzip();
-    wasip3::spawn(async move {
-        if let Some((mut writer, body)) = writer {
+    let contents = if let Some(body) = body {
+        let (mut writer, contents) = wit_stream::new();
+        wasip3::spawn(async move {
             // Fails only if the client is gone.
             writer.write_all(body.into_owned()).await;
-        }
+            drop(end);
+            if let Some(unread) = unread {
+                discard(unread).await;
+            }
+        });
+        Some(contents)
+    } else {
         drop(end);
         if let Some(unread) = unread {
-            discard(unread).await;
+            wasip3::spawn(discard(unread));
         }
-    });
+        None
+    };
     let (response, _sent) = types::Response::new(fields, contents, trailers);
     // Every status here is valid.
     let _ = response.set_status_code(status.as_u16());
