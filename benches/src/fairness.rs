@@ -162,8 +162,8 @@ impl Marker {
         let (path, component, gets) = match (program, is_read) {
             (Program::Floor, false) => ("/get/nobody", "get", 1),
             (Program::Floor, true) => ("/history/nobody", "history", 2),
-            (Program::Functions | Program::Publishing, false) => ("/user/nobody", "get-user", 1),
-            (Program::Functions | Program::Publishing, true) => ("/user/history/nobody", "get-history", 1),
+            (_, false) => ("/user/nobody", "get-user", 1),
+            (_, true) => ("/user/history/nobody", "get-history", 1),
         };
         Self {
             path,

@@ -106,6 +106,11 @@ fn components(load: Load, platform: Platform, main: Host) -> Vec<Contender> {
         platform.with(Program::Functions, stock),
         platform.with(Program::Floor, stock),
     ];
+    // In WASI 0.3 an instance reads its variables once.
+    let reads_variables = platform.host == Host::Spin && platform.world == World::Wasip2;
+    if reads_variables && matches!(load, Load::Hit | Load::Award) {
+        contenders.push(platform.with(Program::Configured, stock));
+    }
     if load == Load::Award && platform.host == main {
         contenders.push(platform.with(Program::Publishing, stock));
     }

@@ -66,7 +66,11 @@ fn platform_table(results: &Results, platform: Platform) -> Table {
     ]);
     for load in Load::COMPARED {
         for connections in CONNECTIONS {
-            for (program, name) in [(Program::Functions, ""), (Program::Publishing, ", events on")] {
+            for (program, name) in [
+                (Program::Functions, ""),
+                (Program::Configured, ", file of variables"),
+                (Program::Publishing, ", events on"),
+            ] {
                 let case = |program| Case {
                     load,
                     connections,

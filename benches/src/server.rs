@@ -73,8 +73,15 @@ impl Surroundings {
                 if let Some(file) = &state.runtime_config {
                     command.arg("--runtime-config-file").arg(file);
                 }
-                if program == Program::Publishing {
-                    command.envs(self.receiver.variables());
+                match program {
+                    Program::Functions | Program::Floor => {}
+                    Program::Configured => {
+                        let file = self.root.join("deploy/variables.toml");
+                        command.arg("--variable").arg(format!("@{}", file.display()));
+                    }
+                    Program::Publishing => {
+                        command.envs(self.receiver.variables());
+                    }
                 }
                 command
             }

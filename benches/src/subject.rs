@@ -35,6 +35,8 @@ pub(crate) struct Platform {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Program {
     Functions,
+    /// The functions, with all their variables from `deploy/variables.toml`.
+    Configured,
     /// The functions, and every change is published to a receiver.
     Publishing,
     /// Components that make the functions' key-value calls and nothing else.
@@ -155,6 +157,9 @@ impl Display for Subject {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Components(platform, Program::Functions) => write!(formatter, "functions ({platform})"),
+            Self::Components(platform, Program::Configured) => {
+                write!(formatter, "functions with a file of variables ({platform})")
+            }
             Self::Components(platform, Program::Publishing) => {
                 write!(formatter, "functions with events ({platform})")
             }

@@ -1,4 +1,4 @@
-//! The manifests of single functions, compared with the manifest of the whole application.
+//! The manifests of single functions and the file of variables, compared with the manifest of the whole application.
 
 use toml::{Table, Value};
 
@@ -82,4 +82,12 @@ fn there_is_one_for_each_function() {
         .map(|function| format!("{function}.toml"))
         .collect();
     assert_eq!(apps, expected);
+}
+
+#[test]
+fn the_file_of_variables_has_every_variable_with_its_default() {
+    let whole = read("spin.toml");
+    let defaults = whole["variables"].as_table().unwrap().iter();
+    let defaults = defaults.map(|(name, variable)| (name.clone(), variable["default"].clone()));
+    assert_eq!(read("deploy/variables.toml"), defaults.collect());
 }
