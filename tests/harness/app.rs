@@ -318,7 +318,10 @@ impl Process {
                 .arg("--runtime-config-file")
                 .arg(write("runtime-config.toml", text));
         }
-        if let Some(count) = builder.requests_per_instance {
+        // In WASI 0.2 an instance serves only one request, and Spin 3.5 does not know the flag.
+        if let Some(count) = builder.requests_per_instance
+            && crate::in_wasip3()
+        {
             command.args(["--max-instance-concurrent-reuse-count", &count.to_string()]);
         }
         let mut child = command
