@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use harness::{App, Redis, State, without};
+use harness::{App, Redis, State, on_spin, without};
 use rustix::process::geteuid;
 
 use crate::linearizability::Action;
@@ -20,7 +20,8 @@ const CLIENTS: usize = 16;
 const USERS: usize = 16;
 /// The longest time that Spin's Redis client may take to reconnect.
 const RECOVERY: Duration = Duration::from_secs(130);
-/// The time limit for an answer while the store is down.
+/// The time limit for an answer while the store is down. Spin itself waits longer, which functions cannot cut short:
+/// docs/OPERATIONS.md, "Redis was down".
 const IN_TIME: Duration = Duration::from_secs(10);
 
 /// Redis is killed under load and started again.
@@ -78,7 +79,7 @@ async fn redis_goes_and_comes_back(service: Arc<Service>) {
             service.read(user).await;
         }
     }
-    if service.slowest() > IN_TIME {
+    if !on_spin() && service.slowest() > IN_TIME {
         service.violation(format!("an answer took {:?}", service.slowest()));
     }
     if service.tally.unavailable.load(Relaxed) == 0 {
