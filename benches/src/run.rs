@@ -247,15 +247,17 @@ impl Running {
         connections: usize,
         seconds: u32,
     ) -> Result<wrk::Measured> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                // On a busy machine the receiver may be slow for a moment, and then publishers leave it alone for a while.
+                thread::sleep(PUBLISHERS_PAUSE);
+            }
             let measured = self.measure_once(bench, load, connections, seconds)?;
             let received = bench.surroundings.receiver.received();
             if !self.contender.subject_publishes() || received > self.received {
                 self.received = received;
                 return Ok(measured);
             }
-            // On a busy machine the receiver may be slow for a moment, and then publishers leave it alone for a while.
-            thread::sleep(PUBLISHERS_PAUSE);
         }
         bail!("{}: no events came", self.contender)
     }

@@ -8,6 +8,7 @@
 mod crashes;
 mod faults;
 mod kinds;
+mod load;
 mod stream;
 
 use harness::{App, AppBuilder, Receiver};

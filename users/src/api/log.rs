@@ -53,6 +53,11 @@ impl Log {
         }
     }
 
+    /// Returns the time since the call of the function.
+    pub(super) fn elapsed(&self) -> Duration {
+        platform::monotonic().saturating_sub(self.since)
+    }
+
     /// Logs a change that was answered with `status`.
     pub(super) fn change(&self, status: StatusCode) {
         self.write("change", status, None, None);
@@ -87,7 +92,7 @@ impl Log {
             outcome: status.as_u16(),
             problem,
             detail,
-            duration_us: platform::monotonic().saturating_sub(self.since).as_micros(),
+            duration_us: self.elapsed().as_micros(),
             retries: self.retries.get(),
             trace_id: self.trace_id.as_deref(),
         };

@@ -34,6 +34,7 @@ use crate::platform::{Body, Incoming};
 use http::header::{ALLOW, CONTENT_LENGTH};
 use log::Log;
 use media_type::{ACCEPT_PATCH, MediaType};
+use std::time::Duration;
 
 /// Makes a crate a function: declares its methods, and the `async fn` that answers an [`Authorized`](crate::api::Authorized)
 /// request.
@@ -121,6 +122,12 @@ pub async fn serve_public(
     .await
 }
 
+/// A request that takes longer does no work after its answer.
+///
+/// Such work has no back-pressure: the client already sends its next request. On a host that is too busy to answer in this
+/// time, it would pile up until it occupies every instance, and then requests fail.
+const UNHURRIED: Duration = Duration::from_millis(250);
+
 /// Serves a request to `function` by calling `answer`, and logs it.
 async fn respond(
     function: &'static str,
@@ -142,7 +149,8 @@ async fn respond(
             if let Some(detail) = &answer.fault {
                 log.fault(answer.response.status, detail);
             }
-            (answer.response, answer.after)
+            let after = answer.after.filter(|_| log.elapsed() < UNHURRIED);
+            (answer.response, after)
         }
         Err(problem) => {
             log.problem(&problem);
