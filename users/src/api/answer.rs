@@ -48,8 +48,9 @@ impl Answer {
 
     /// Does `work` after the answer.
     ///
-    /// Use this only for work that may be lost, since it is lost if the host stops. It must take no longer than some tens of
-    /// milliseconds: it occupies an instance, while the client already sends the next request.
+    /// Use this only for work that may be lost, since it is lost if the host stops, and left out if the host is busy. It must
+    /// take no longer than some tens of milliseconds: it occupies an instance, while the client already sends the next
+    /// request.
     #[must_use]
     pub fn then(mut self, work: impl Future<Output = ()> + 'static) -> Self {
         self.after = Some(Box::pin(work));
